@@ -1,0 +1,37 @@
+# Set-up needs Python 3.11 or later and make; everything else lands in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check rows docs clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[embedded,uvloop]' --group test --group check
+	@touch $@
+
+demo: $(READY) ## Run three tenants' batches on an embedded server and show them
+	@$(BIN)/taskproc demo
+
+test: check ## Check the code, then run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Lint, types, layers, Lua
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/lua_lint.py
+
+rows: $(READY) ## Every row of the seed systems' promises with its tests and result
+	$(BIN)/python -m pytest --rows
+
+clean: ## Remove what was built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

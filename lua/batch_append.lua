@@ -1,0 +1,29 @@
+-- Appends tasks that fit in one call to a batch; a settled one runs again.
+-- Moves: – → ready | delayed; batch done | failed → running
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 batch str
+--   4 tenant str
+--   5 idem str (digest of an idempotency key, or empty)
+--   6 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
+--   7 bodies bytes...
+-- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, join_check, batch_join
+-- Cost: O(n) for n tasks
+local slot = KEYS[1]
+local P, call, batch, tenant, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local lists = cjson.decode(ARGV[6])
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local sizes = list_sizes(lists)
+local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
+if not b then return refusal end
+local now_ms = now()
+stage_put(P, now_ms, batch, lists, ARGV, 7, true)
+batch_join(P, now_ms, b, batch, sizes, queues)
+if idem ~= '' then redis.call('SADD', key(P, 'b', batch, 'a'), idem) end
+return ledger_keep(P, call, {'ok'})

@@ -1,0 +1,32 @@
+-- Cancels a batch: what doesn't run is gone and counted at once, what runs is counted and told to stop.
+-- Moves: ready | delayed | running → cancelled; dead letters are dropped; batch running | failed → cancelled
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 batch str
+--   4 tenant str (or empty: whoever's)
+-- Returns: {"ok"}; {"unknown"}; {"settled"} when nothing is left to cancel; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_drop, batch_end, tenant_settle
+-- Cost: O(queues × segments)
+local slot = KEYS[1]
+local P, call, batch, tenant = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local b = batch_read(P, batch)
+if not b.state or b.state == 'open' or (tenant ~= '' and b.tenant ~= tenant) then return {'unknown'} end
+local live = b.remaining > 0
+if not live and not (b.state == 'failed' and redis.call('EXISTS', key(P, 'b', batch, 'w')) == 1) then
+  return {'settled'}
+end
+local now_ms, us = now()
+local waiting = batch_drop(P, b)
+local record = key(P, 'b', batch)
+redis.call('HINCRBY', record, 'cancelled', b.remaining)
+redis.call('HSET', record, 'remaining', 0, 'zombies', b.remaining - waiting)
+tenant_settle(P, now_ms, b.tenant, b.remaining, 0, b.remaining)
+batch_end(P, now_ms, us, b, 'cancelled')
+redis.call('PUBLISH', P .. 'cancel', batch)
+return ledger_keep(P, call, {'ok'})

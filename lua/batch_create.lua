@@ -1,0 +1,33 @@
+-- Creates a batch whose tasks fit in one call; it is visible whole or not at all.
+-- Moves: – → ready | delayed; batch – → running | done
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 batch str (22 characters, random: sent again, it changes nothing)
+--   3 tenant str
+--   4 label str
+--   5 idem str (digest of tenant and idempotency key, or empty)
+--   6 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
+--   7 continuations int (at most 100)
+--   8 bodies bytes...  (continuations first, then those of the lists)
+-- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many}
+-- Includes: guard, now, stage_put, list_sizes, queues_add, batch_open
+-- Cost: O(n) for n tasks
+local slot = KEYS[1]
+local P, batch, tenant, label, idem = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local lists, continuations = cjson.decode(ARGV[6]), tonumber(ARGV[7])
+guard(slot)
+if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return {'ok', batch} end
+local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
+if first then return {'ok', first} end
+local sizes = list_sizes(lists)
+local queues, count = queues_add('', sizes)
+if count > 64 then return {'queues', count} end
+local now_ms, us = now()
+local entries = {}
+for i = 8, 7 + continuations do entries[#entries + 1] = ARGV[i] end
+stage_put(P, now_ms, batch, lists, ARGV, 8 + continuations, false)
+local b = {id = batch, tenant = tenant, continuations = 0}
+batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)
+return {'ok', batch}

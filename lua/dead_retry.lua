@@ -1,0 +1,38 @@
+-- Makes dead letters ready again with fresh attempts; their batches run again.
+-- Moves: failed → ready; batch failed → running
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 tasks json ({batch, queue, local id}, at most 100)
+--   4 attempts int (max_attempts from now on; 0: as before)
+-- Returns: {"ok", how many}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, body_set, dead_take, push, tenant_settle
+-- Cost: O(n log dead) for n tasks
+local slot = KEYS[1]
+local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local now_ms = now()
+local count = 0
+for _, task in ipairs(tasks) do
+  local b, q, id = batch_read(P, task[1]), task[2], task[3]
+  local body = b.state and b.state ~= 'cancelled' and dead_take(P, b, q, id)
+  if body then
+    local record = key(P, 'b', b.id)
+    redis.call('HINCRBY', record, 'failed', -1)
+    redis.call('HINCRBY', record, 'remaining', 1)
+    if b.state == 'failed' or b.state == 'done' then
+      redis.call('HSET', record, 'state', 'running')
+      redis.call('HDEL', record, 'ended')
+      redis.call('ZREM', key(P, 'settled'), b.id)
+    end
+    tenant_settle(P, now_ms, b.tenant, -1, -1, 0)
+    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, m = attempts > 0 and attempts or nil})})
+    count = count + 1
+  end
+end
+if count == 0 then return {'ok', 0} end
+return ledger_keep(P, call, {'ok', count})

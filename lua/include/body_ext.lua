@@ -1,0 +1,9 @@
+-- A body's extension as a table and the place where its payload begins; nil when it can't be read.
+local function body_ext(body)
+  if string.sub(body, 11, 11) == '.' then return {}, 12 end
+  local stop = string.find(body, '\n', 12, true)
+  if not stop then return nil end
+  local ok, ext = pcall(cjson.decode, string.sub(body, 12, stop - 1))
+  if not ok or type(ext) ~= 'table' then return nil end
+  return ext, stop + 1
+end

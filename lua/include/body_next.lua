@@ -1,0 +1,9 @@
+-- The body of a task that was delivered once more, with so many attempts added to those it has used.
+local function body_next(body, attempts, changes)
+  local ext = body_ext(body)
+  if not ext then return body end
+  changes = changes or {}
+  changes.a = (tonumber(ext.a) or 0) + attempts
+  changes.d = (tonumber(ext.d) or 0) + 1
+  return body_set(body, changes)
+end

@@ -1,0 +1,37 @@
+-- Pops up to n ready tasks of a segment and notes them in the claim c for leasing. Tombstones of
+-- cancelled tasks are dropped. Returns how many were taken, whether ready ones are left, and the tenant.
+local function claim_from(P, c, q, seg, n)
+  local batch, list = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q)
+  local popped = redis.call('LPOP', list, n)
+  if not popped then return 0, false end
+  local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
+  local b = redis.call('HMGET', record, 'created', 'tenant', field)
+  local size, bodies = redis.call('LLEN', list), popped
+  if b[3] then
+    bodies = {}
+    for _, body in ipairs(popped) do
+      if body ~= '' then bodies[#bodies + 1] = body end
+    end
+    local tombs = redis.call('HINCRBY', record, field, #bodies - #popped)
+    if tombs == size then
+      redis.call('HDEL', record, field)
+      redis.call('UNLINK', list)
+      size = 0
+    end
+  end
+  if size == 0 and seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+  for i, body in ipairs(bodies) do
+    if #body < 11 then
+      body = body .. string.rep('?', 11 - #body)
+      bodies[i] = body
+    end
+    local id = batch .. string.sub(body, 1, 10)
+    c.ids[#c.ids + 1] = id
+    c.leases[#c.leases + 1] = c.deadline
+    c.leases[#c.leases + 1] = id .. c.token
+    c.run[#c.run + 1] = id
+    c.run[#c.run + 1] = q .. '\n' .. c.now .. '\n' .. body
+  end
+  if #bodies > 0 then c.out[#c.out + 1] = {q, b[2] or '', batch, b[1] or '0', bodies} end
+  return #bodies, size > 0, b[2]
+end

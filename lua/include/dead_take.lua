@@ -1,0 +1,9 @@
+-- Takes a dead letter out of its batch; its body, or nil when there is none by that id.
+local function dead_take(P, b, q, id)
+  if redis.call('ZREM', key(P, 'b', b.id, 'x', q), id) == 0 then return nil end
+  local stored = redis.call('HGET', key(P, 'b', b.id, 'w'), id)
+  redis.call('HDEL', key(P, 'b', b.id, 'w'), id)
+  redis.call('HINCRBY', key(P, 'q', q), 'dead', -1)
+  dead_index(P, q, b.id, b.state == 'open')
+  return stored and string.sub(stored, #q + 2) or id .. '?'
+end

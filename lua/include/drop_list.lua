@@ -1,0 +1,19 @@
+-- Drops one of a batch's lists of tasks (kind r, d or x) at cancel or at its end, with what queue,
+-- tenant and indexes say of it. Returns how many tasks it held.
+local function drop_list(P, b, seg, kind, q)
+  local record, field = key(P, 'b', b.id), 'tombs:' .. seg .. ':' .. q
+  local n = list_size(P, seg, kind, q)
+  if kind == 'r' then n = n - (redis.call('HGET', record, field) or 0) end
+  redis.call('UNLINK', key(P, 'b', seg, kind, q))
+  if kind == 'r' then
+    redis.call('HDEL', record, field)
+    if n > 0 then unready(P, q, b.tenant, n) end
+  elseif kind == 'd' then
+    redis.call('ZREM', key(P, 'delayed'), seg .. ':' .. q)
+    if n > 0 then redis.call('HINCRBY', key(P, 'q', q), 'delayed', -n) end
+  else
+    redis.call('ZREM', key(P, 'dead', q), b.id)
+    if n > 0 then redis.call('HINCRBY', key(P, 'q', q), 'dead', -n) end
+  end
+  return n
+end

@@ -1,0 +1,8 @@
+-- Remembers the answer of a producer's call until the producer has acknowledged it, an hour at most.
+local function ledger_keep(P, call, reply)
+  local p = key(P, 'p', call[1])
+  redis.call('HSET', p, call[2], cjson.encode(reply), 'low', call[3])
+  if #call > 3 then redis.call('HDEL', p, unpack(call, 4)) end
+  redis.call('PEXPIRE', p, 3600000)
+  return reply
+end

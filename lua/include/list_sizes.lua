@@ -1,0 +1,13 @@
+-- The tasks of a chunk's lists summed by kind and queue: {kind, queue, n}.
+local function list_sizes(lists)
+  local sizes, at = {}, {}
+  for _, list in ipairs(lists) do
+    local name = list[1] .. ':' .. list[2]
+    if not at[name] then
+      sizes[#sizes + 1] = {list[1], list[2], 0}
+      at[name] = #sizes
+    end
+    sizes[at[name]][3] = sizes[at[name]][3] + list[3]
+  end
+  return sizes
+end

@@ -1,0 +1,14 @@
+-- Counts n tasks of a segment as ready and puts segment, tenant and queue in line for claims.
+-- first: the segment's list was empty before.
+local function ready(P, q, tenant, seg, n, first, at_head)
+  local pushed = redis.call('HINCRBY', key(P, 'tq', q, tenant), 'pushed', n)
+  if pushed == n then enrol(P, q, tenant) end
+  redis.call('HINCRBY', key(P, 'q', q), 'pushed', n)
+  if redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo' then
+    ticket(P, q, seg, n, at_head)
+  else
+    if first then redis.call('RPUSH', key(P, 'lane', q, tenant), seg) end
+    ring_enter(P, q, tenant)
+  end
+  wake(P, q)
+end

@@ -1,0 +1,36 @@
+-- Records the outcomes of claimed tasks whose leases are held. Begins with ZREM and HDEL, so that a
+-- full Redis lets it through. Returns the members that were lost and those to send again.
+local function settle(P, now_ms, us, groups)
+  local plan, lost, again = settle_plan(P, groups)
+  if #plan == 0 then return lost, again end
+  local members, ids, others = {}, {}, {}
+  for _, p in ipairs(plan) do
+    for _, member in ipairs(p.members) do
+      members[#members + 1], ids[#ids + 1] = member, string.sub(member, 1, 32)
+    end
+    for _, other in ipairs(p.others) do others[#others + 1] = other[1] end
+  end
+  local entries, stopped = {}, {}
+  if #others > 0 then
+    local found = redis.call('HMGET', key(P, 'run'), unpack(others))
+    local marks = redis.call('ZMSCORE', key(P, 'cx'), unpack(others))
+    for i, id in ipairs(others) do entries[id], stopped[id] = found[i], marks[i] end
+  end
+  redis.call('ZREM', key(P, 'leases'), unpack(members))
+  redis.call('HDEL', key(P, 'run'), unpack(ids))
+  redis.call('ZREM', key(P, 'cx'), unpack(ids))
+  local runs, ends = {}, {}
+  for _, p in ipairs(plan) do
+    local tenant = p.batch.tenant
+    local ended, failed, cancelled = settle_batch(P, now_ms, us, p, entries, stopped)
+    if tenant then
+      local place = p.queue .. ':' .. tenant
+      local r = runs[place] or {queue = p.queue, tenant = tenant, n = 0, us = 0}
+      r.n, r.us, runs[place] = r.n + #p.members, r.us + p.us, r
+      local e = ends[tenant] or {0, 0, 0}
+      ends[tenant] = {e[1] + ended, e[2] + failed, e[3] + cancelled}
+    end
+  end
+  settle_counts(P, now_ms, runs, ends)
+  return lost, again
+end

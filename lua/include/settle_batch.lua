@@ -1,0 +1,23 @@
+-- Applies one group of a settlement to its batch; returns how many tasks ended, failed and were cancelled.
+local function settle_batch(P, now_ms, us, p, entries, stopped)
+  local b, n = p.batch, #p.members
+  if not b.state then return 0, 0, 0 end
+  local record = key(P, 'b', b.id)
+  redis.call('HINCRBY', record, 'us', p.us)
+  if b.state ~= 'running' and b.state ~= 'open' then
+    redis.call('HINCRBY', record, 'zombies', -n)
+    return 0, 0, 0
+  end
+  local count = {done = #p.done, failed = 0, cancelled = 0}
+  for _, other in ipairs(p.others) do
+    local ended = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
+    if ended then count[ended] = count[ended] + 1 end
+  end
+  local ended = count.done + count.failed + count.cancelled
+  if count.failed > 0 then b.failed = redis.call('HINCRBY', record, 'failed', count.failed) end
+  if count.cancelled > 0 then redis.call('HINCRBY', record, 'cancelled', count.cancelled) end
+  if ended > 0 and redis.call('HINCRBY', record, 'remaining', -ended) == 0 and b.state == 'running' then
+    batch_end(P, now_ms, us, b, b.failed > 0 and 'failed' or 'done')
+  end
+  return ended, count.failed, count.cancelled
+end

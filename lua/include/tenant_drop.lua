@@ -1,0 +1,19 @@
+-- Deletes all that is kept of a tenant that has nothing left, and the queues that only it was using.
+local function tenant_drop(P, tenant, home)
+  local names = key(P, 'tqs', tenant)
+  for _, q in ipairs(redis.call('SMEMBERS', names)) do
+    redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant))
+    redis.call('ZREM', key(P, 'ring', q), tenant)
+    if redis.call('HINCRBY', key(P, 'q', q), 'tenants', -1) <= 0 then
+      local mode = redis.call('HGET', key(P, 'q', q), 'mode')
+      redis.call('UNLINK', key(P, 'q', q), key(P, 'wake', q), key(P, 'fifo', q), key(P, 'ring', q))
+      redis.call('SREM', key(P, 'queues'), q)
+      if mode then redis.call('HSET', key(P, 'q', q), 'mode', mode) end
+    end
+  end
+  if home then
+    redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'))
+  end
+  redis.call('UNLINK', key(P, 't', tenant), names)
+  redis.call('ZREM', key(P, 'tenants'), tenant)
+end

@@ -1,0 +1,31 @@
+-- Appends a staged segment to its batch, all of it in one step.
+-- Moves: – → ready | delayed; batch done | failed → running
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 batch str
+--   4 tenant str
+--   5 seg str (the batch's id and a nonce)
+--   6 idem str (digest of an idempotency key, or empty)
+--   7 sizes json ({kind, queue, n}: what must have been staged)
+-- Returns: {"ok"}; {"unknown"}; {"cancelled"}; {"gap"} when staged tasks are missing; {"busy"} when
+--   too many appended segments still have tasks waiting; {"queues", how many}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, batch_join
+-- Cost: O(queues)
+local slot = KEYS[1]
+local P, call, batch, tenant, seg, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local sizes = cjson.decode(ARGV[7])
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
+if not b then return refusal end
+if not sizes_hold(P, seg, sizes) then return {'gap'} end
+if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 2000 then return {'busy'} end
+batch_join(P, now(), b, seg, sizes, queues)
+if idem ~= '' then redis.call('SADD', key(P, 'b', batch, 'a'), idem) end
+redis.call('DEL', key(P, 'b', seg, 'staged'))
+redis.call('ZREM', key(P, 'staging'), seg)
+return ledger_keep(P, call, {'ok'})

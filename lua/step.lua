@@ -1,0 +1,61 @@
+-- Settles what a worker has finished and claims what it has room for, in the order of its queues.
+-- Moves: ready → running; running → done | ready | delayed | failed | cancelled; batch running → done | failed
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 schema int
+--   3 worker str (22 characters, new for each start of a process)
+--   4 seq int (rises with every new step; the same again asks for the same answer)
+--   5 lease int (ms)
+--   6 want int (at most 128)
+--   7 queues json (names, first served first)
+--   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
+-- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims}, claims being
+--   {queue, tenant, batch, created_us, bodies}; {"stale"}; {"schema", found}
+-- Includes: guard, now, settle, claim_fair, claim_fifo, next_due, replay, wake
+-- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
+local slot = KEYS[1]
+local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local want, queues, groups = math.min(tonumber(ARGV[6]), 128), cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
+guard(slot)
+local state = redis.call('HMGET', key(P, 'm'), 'schema', 'paused')
+if state[1] and state[1] ~= schema then return {'schema', state[1]} end
+local now_ms, us = now()
+local memory, token = key(P, 'w', worker), worker .. seq
+local function answer(lost, again, claims)
+  local due, ends = next_due(P)
+  return {'ok', string.format('%.0f', now_ms), due, ends, state[2] and 1 or 0, lost, again, claims}
+end
+
+local last = redis.call('HMGET', memory, 'seq', 'lost', 'again', 'ids')
+if last[1] and seq < tonumber(last[1]) then return {'stale'} end
+if last[1] and seq == tonumber(last[1]) then
+  return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token))
+end
+
+local lost, again = settle(P, now_ms, us, groups)
+local c = {
+  now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
+  ids = {}, leases = {}, run = {}, out = {},
+}
+if not state[2] then
+  for _, q in ipairs(queues) do
+    if want > 0 then
+      local strict = redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo'
+      want = want - (strict and claim_fifo(P, c, q, want) or claim_fair(P, c, q, want))
+    end
+    if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then wake(P, q)
+    else redis.call('UNLINK', key(P, 'wake', q)) end
+  end
+end
+if #c.ids > 0 then
+  redis.call('HSET', key(P, 'run'), unpack(c.run))
+  redis.call('ZADD', key(P, 'leases'), unpack(c.leases))
+end
+if #c.ids > 0 or #groups > 0 then
+  redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again),
+    'ids', table.concat(c.ids))
+  redis.call('PEXPIRE', memory, 2 * lease)
+end
+return answer(lost, again, c.out)

@@ -1,0 +1,31 @@
+-- Enqueues one task that belongs to no batch of the caller's; it joins the tenant's open batch.
+-- Moves: – → ready | delayed
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 tenant str
+--   4 seed str (random: the open batch's id follows from it if there is none yet)
+--   5 idem str (digest of tenant and idempotency key, or empty)
+--   6 keep int (ms: how long the idempotency key is remembered)
+--   7 lists json (as include/stage_put.lua has them, one task)
+--   8 local str (the task's id within its batch)
+--   9 bodies bytes...
+-- Returns: {"ok", task id}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, hidden, batch_join
+-- Cost: O(log delayed)
+local slot = KEYS[1]
+local P, call, tenant, seed, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local keep, lists, task = ARGV[6], cjson.decode(ARGV[7]), ARGV[8]
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
+if first then return {'ok', first} end
+local now_ms, us = now()
+local home = hidden(P, us, tenant, seed)
+stage_put(P, now_ms, home, lists, ARGV, 9, true)
+batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, list_sizes(lists))
+if idem ~= '' then redis.call('SET', key(P, 'idem', idem), home .. task, 'PX', keep) end
+return ledger_keep(P, call, {'ok', home .. task})

@@ -1,0 +1,28 @@
+-- Reads the totals of tenants.
+-- Moves: none
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 tenants bytes...  (at most 250)
+-- Returns: {tenant, batches, total, remaining, failed, cancelled, us, ready, running} each; an empty list
+--   for one that is not known
+-- Includes: guard
+-- Cost: O(n × queues)
+local slot = KEYS[1]
+local P = ARGV[1]
+guard(slot)
+local out = {}
+for i = 2, #ARGV do
+  local tenant = ARGV[i]
+  local t = redis.call('HMGET', key(P, 't', tenant), 'batches', 'total', 'remaining', 'failed', 'cancelled')
+  local us, ready, running = 0, 0, 0
+  for _, q in ipairs(redis.call('SMEMBERS', key(P, 'tqs', tenant))) do
+    local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'us', 'pushed', 'claimed', 'settled')
+    us = us + (n[1] or 0)
+    ready, running = ready + (n[2] or 0) - (n[3] or 0), running + (n[3] or 0) - (n[4] or 0)
+  end
+  out[#out + 1] = t[2] and {tenant, t[1] or '0', t[2], t[3] or '0', t[4] or '0', t[5] or '0',
+    string.format('%.0f', us), ready, running} or {}
+end
+return out

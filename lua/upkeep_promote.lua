@@ -1,0 +1,43 @@
+-- Makes delayed tasks ready that are due: those that never ran at the head of their list, in the order
+-- in which they fell due, those that wait for another attempt at its tail.
+-- Moves: delayed → ready
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 limit int (at most 250)
+-- Returns: {"ok", how many, now_ms, next due ms, next lease end ms}
+-- Includes: guard, now, body_ext, push, due_index, segment_shrink, next_due
+-- Cost: O(n log delayed) for n tasks
+local slot = KEYS[1]
+local P, limit = ARGV[1], tonumber(ARGV[2])
+guard(slot)
+local now_ms = now()
+local left, index = limit, key(P, 'delayed')
+for _ = 1, limit do
+  local member = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', 0, 1)[1]
+  if not member or left == 0 then break end
+  local seg, q = string.match(member, '^([^:]+):(.*)$')
+  local batch, waiting, bodies_key = string.sub(seg, 1, 22), key(P, 'b', seg, 'd', q), key(P, 'b', seg, 'w')
+  local ids = redis.call('ZRANGEBYSCORE', waiting, '-inf', now_ms, 'LIMIT', 0, left)
+  if #ids > 0 then
+    local bodies, tenant = redis.call('HMGET', bodies_key, unpack(ids)), redis.call('HGET', key(P, 'b', batch), 'tenant')
+    redis.call('ZREM', waiting, unpack(ids))
+    redis.call('HDEL', bodies_key, unpack(ids))
+    redis.call('HINCRBY', key(P, 'q', q), 'delayed', -#ids)
+    local heads, tails = {}, {}
+    for _, stored in ipairs(bodies) do
+      local body = stored and string.sub(stored, #q + 2) or string.rep('?', 11)
+      local ext = body_ext(body)
+      local list = ext and ext.d and tails or heads
+      list[#list + 1] = body
+    end
+    if #heads > 0 then push(P, q, tenant, batch, heads, true) end
+    if #tails > 0 then push(P, q, tenant, batch, tails) end
+    if seg ~= batch then segment_shrink(P, batch, seg, q) end
+    left = left - #ids
+  end
+  due_index(P, q, seg)
+end
+local due, ends = next_due(P)
+return {'ok', limit - left, string.format('%.0f', now_ms), due, ends}

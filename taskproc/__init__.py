@@ -1,0 +1,69 @@
+"""Multi-tenant batch processing on Redis."""
+
+from taskproc.batch import Batch
+from taskproc.context import TaskCancelled, TaskContext, current_task
+from taskproc.errors import (
+    ArgumentError,
+    BatchCancelled,
+    HandlerError,
+    InvalidValue,
+    NotFound,
+    NotReady,
+    OutcomeUnknown,
+    PayloadTooLarge,
+    RedisFull,
+    RedisUnavailable,
+    TaskprocError,
+    TaskTimeout,
+)
+from taskproc.handlers import method, task
+from taskproc.model import (
+    AttemptError,
+    BatchInfo,
+    BatchState,
+    QueueInfo,
+    TaskId,
+    TaskInfo,
+    TaskState,
+    TenantInfo,
+    WorkerInfo,
+)
+from taskproc.outcome import Bury, Cancel, Retry, Snooze
+from taskproc.processor import TaskProcessor
+from taskproc.processor.tenant import Tenant
+
+__all__ = [
+    "ArgumentError",
+    "AttemptError",
+    "Batch",
+    "BatchCancelled",
+    "BatchInfo",
+    "BatchState",
+    "Bury",
+    "Cancel",
+    "HandlerError",
+    "InvalidValue",
+    "NotFound",
+    "NotReady",
+    "OutcomeUnknown",
+    "PayloadTooLarge",
+    "QueueInfo",
+    "RedisFull",
+    "RedisUnavailable",
+    "Retry",
+    "Snooze",
+    "TaskCancelled",
+    "TaskContext",
+    "TaskId",
+    "TaskInfo",
+    "TaskProcessor",
+    "TaskState",
+    "TaskTimeout",
+    "TaskprocError",
+    "Tenant",
+    "TenantInfo",
+    "WorkerInfo",
+    "current_task",
+    "method",
+    "task",
+]

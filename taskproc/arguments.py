@@ -1,0 +1,257 @@
+"""Arguments of a handler as JSON and back, with the types that its annotations name.
+
+Most arguments are plain texts and numbers; for those a look at their type is all that is done. What an
+annotation names beyond JSON goes through pydantic. Either way an argument that would come back as
+something else is refused when it is enqueued, by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import typing_extensions
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from taskproc.errors import ArgumentError, CorruptTask
+
+PLAIN: Mapping[object, frozenset[type]] = {
+    str: frozenset({str}),
+    int: frozenset({int, bool}),
+    bool: frozenset({bool}),
+    float: frozenset({float, int}),
+    None: frozenset({types.NoneType}),
+    types.NoneType: frozenset({types.NoneType}),
+}
+OPEN = (inspect.Parameter.empty, Any, object)
+EXACT = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+BYTES = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class Slot:
+    """One parameter: which values pass as they are, and what to do with others."""
+
+    __slots__ = ("adapter", "annotation", "kept", "name")
+
+    def __init__(self, handler: str, name: str, annotation: object) -> None:
+        self.name = name
+        self.annotation = annotation
+        self.kept = _kept(annotation)
+        self.adapter = None if self.kept is not None or _is_open(annotation) else _adapter(handler, name, annotation)
+
+    def dump(self, handler: str, value: object) -> bytes:
+        """The value as JSON. Raises ArgumentError naming the parameter when it can't be, or would come back changed."""
+        try:
+            if self.adapter is None:
+                return self._dump_plain(value)
+            return self._dump_typed(self.adapter, value)
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(
+                f"{handler}: argument {self.name!r} of type {_type_name(value)}: {_first_line(error)}"
+            ) from None
+
+    def _dump_plain(self, value: object) -> bytes:
+        if self.kept is not None and type(value) not in self.kept:
+            raise TypeError(f"it must be {inspect.formatannotation(self.annotation)}")
+        if isinstance(self.annotation, type) and self.annotation in (list, dict) and not isinstance(value, self.annotation):
+            raise TypeError(f"it must be {self.annotation.__name__}")
+        dumped = orjson.dumps(value, option=EXACT)
+        if not same(orjson.loads(dumped), value):
+            raise TypeError("it would come back as something else; annotate the parameter with its type or pass plain JSON")
+        return dumped
+
+    def _dump_typed(self, adapter: TypeAdapter[Any], value: object) -> bytes:
+        adapter.validate_python(value, strict=True)
+        dumped = adapter.dump_json(value)
+        back = adapter.validate_json(orjson.dumps(orjson.loads(dumped)))  # the way that a worker reads it
+        if type(back) is not type(value) or back != value:
+            raise TypeError("it would come back as something else")
+        return dumped
+
+    def load(self, handler: str, value: object) -> object:
+        """The argument from plain JSON values. Raises CorruptTask when it doesn't fit."""
+        if self.kept is not None:
+            if type(value) in self.kept:
+                return value
+            raise CorruptTask(f"{handler}: argument {self.name!r} is stored as {_type_name(value)},"
+                              f" it must be {inspect.formatannotation(self.annotation)}")  # fmt: skip
+        if self.adapter is None:
+            return value
+        try:
+            return self.adapter.validate_json(orjson.dumps(value))
+        except ValidationError as error:
+            raise CorruptTask(f"{handler}: argument {self.name!r} can't be read: {_first_line(error)}") from None
+
+
+def same(back: object, value: object) -> bool:
+    """Whether two values are equal and of the same plain types throughout."""
+    if type(back) is not type(value):
+        return False
+    if isinstance(back, dict) and isinstance(value, dict):
+        return back.keys() == value.keys() and all(type(name) is str and same(back[name], value[name]) for name in value)
+    if isinstance(back, list) and isinstance(value, list):
+        return len(back) == len(value) and all(map(same, back, value))
+    return back == value
+
+
+def _kept(annotation: object) -> frozenset[type] | None:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        found = [_kept(part) for part in typing.get_args(annotation)]
+        return None if None in found else frozenset().union(*(part for part in found if part is not None))
+    try:
+        return PLAIN.get(annotation)
+    except TypeError:
+        return None
+
+
+def _is_open(annotation: object) -> bool:
+    return any(annotation is kind for kind in OPEN) or annotation in (list, dict, list[Any], dict[str, Any])
+
+
+def _adapter(handler: str, name: str, given: object) -> TypeAdapter[Any]:
+    annotation: Any = _typed_dicts(given)
+    try:
+        try:
+            return TypeAdapter(annotation, config=BYTES)
+        except PydanticUserError as error:
+            if isinstance(error, PydanticSchemaGenerationError | PydanticUndefinedAnnotation):
+                raise
+            return TypeAdapter(annotation)
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError, NameError) as error:
+        raise ArgumentError(
+            f"{handler}: parameter {name!r}: its type can't be stored as JSON: {_first_line(error)}"
+        ) from None
+
+
+def _typed_dicts(annotation: Any) -> Any:
+    """The annotation with ``typing.TypedDict`` as pydantic wants it before Python 3.12: that of typing_extensions."""
+    if sys.version_info >= (3, 12):
+        return annotation
+    if typing.is_typeddict(annotation):
+        fields = {
+            field: _typed_dicts(hint)
+            if field in annotation.__required_keys__
+            else typing_extensions.NotRequired[_typed_dicts(hint)]
+            for field, hint in typing.get_type_hints(annotation).items()
+        }
+        return typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]  # a name that is not a literal
+    parts = typing.get_args(annotation)
+    changed = tuple(_typed_dicts(part) for part in parts)
+    if all(new is old for new, old in zip(changed, parts, strict=True)):
+        return annotation
+    if isinstance(annotation, types.UnionType):
+        return typing.Union[changed]  # noqa: UP007  # made from a tuple
+    return typing.get_origin(annotation)[changed]
+
+
+def _type_name(value: object) -> str:
+    return type(value).__qualname__
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+class Arguments:
+    """The parameters of one handler, made ready once."""
+
+    def __init__(self, handler: str, function: Callable[..., object], *, bound: bool) -> None:
+        self.handler = handler
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[1 if bound else 0 :]
+        self.signature = signature.replace(parameters=parameters)
+        hints = _hints(function)
+        slots = {p.name: Slot(handler, p.name, hints.get(p.name, p.annotation)) for p in parameters}
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.slots = [slots[p.name] for p in positional]
+        self.rest = next((slots[p.name] for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+        self.named = {p.name: slots[p.name] for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+        self.others = next((slots[p.name] for p in parameters if p.kind is p.VAR_KEYWORD), None)
+        self.least = sum(p.default is p.empty for p in positional)
+        self.only_named = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+        self._head = b'["' + handler.encode() + b'",'
+        self._quick = [
+            slot.kept if slot.kept is not None and slot.kept != PLAIN[float] else frozenset() for slot in self.slots
+        ]
+
+    def dump(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
+        """The payload of a call. Raises ArgumentError naming handler and argument, TypeError's way."""
+        if not kwargs and self.least <= len(args) <= len(self._quick) and not self.only_named:
+            for value, kept in zip(args, self._quick, strict=False):
+                if type(value) not in kept:
+                    break
+            else:
+                try:
+                    return self._head + orjson.dumps(args) + b"]"
+                except TypeError:
+                    pass  # an integer beyond 64 bits or a lone surrogate: the slow way names it
+        return self._dump_each(args, kwargs)
+
+    def _dump_each(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
+        self.fit(args, kwargs)
+        places = [*self.slots[: len(args)], *([self.rest] * (len(args) - len(self.slots)))]
+        listed = [slot.dump(self.handler, value) for slot, value in zip(places, args, strict=True) if slot is not None]
+        payload = self._head + b"[" + b",".join(listed) + b"]"
+        if kwargs:
+            named = [
+                orjson.dumps(name) + b":" + self._slot(name).dump(self.handler, value) for name, value in kwargs.items()
+            ]
+            payload += b",{" + b",".join(named) + b"}"
+        return payload + b"]"
+
+    def fit(self, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        """Hold a call against the signature. Raises ArgumentError that says what is missing or too much."""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"{self.handler}: {error}") from None
+
+    def _slot(self, name: str) -> Slot:
+        slot = self.named.get(name) or self.others
+        if slot is None:
+            raise ArgumentError(f"{self.handler}: there is no parameter {name!r}")
+        return slot
+
+    def load(self, stored: list[object], named: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
+        """The arguments of a stored call. Raises CorruptTask when they don't fit the handler."""
+        if named or not self.least <= len(stored) <= len(self.slots) or self.only_named:
+            try:
+                self.fit(stored, named)
+            except ArgumentError as error:
+                raise CorruptTask(str(error)) from None
+        places = [*self.slots[: len(stored)], *([self.rest] * (len(stored) - len(self.slots)))]
+        args = [slot.load(self.handler, value) for slot, value in zip(places, stored, strict=True) if slot is not None]
+        if not named:
+            return args, {}
+        return args, {name: self._slot(name).load(self.handler, value) for name, value in named.items()}
+
+
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):
+        return {}
+
+
+def read_call(payload: bytes) -> tuple[str, list[object], dict[str, object]]:
+    """A stored call: the handler's name and its arguments as plain JSON values. Raises CorruptTask."""
+    try:
+        call = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise CorruptTask(f"the call can't be read: {error}") from None
+    match call:
+        case [str(name), list(args)]:
+            return name, args, {}
+        case [str(name), list(args), dict(kwargs)]:
+            return name, args, kwargs
+    raise CorruptTask("the call is not a name with arguments")

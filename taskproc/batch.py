@@ -1,0 +1,230 @@
+"""Building a batch: what ``build`` functions and ``async with proc.batch(...)`` are given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar, overload
+
+from taskproc.codec import check_size, raw_payload, write_body
+from taskproc.errors import InvalidValue, PayloadTooLarge
+from taskproc.handlers import Handler, Keep, Registry
+from taskproc.ids import locals_from, random_start
+from taskproc.model import TaskId
+from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
+from taskproc.store.segment import Place, Segment
+from taskproc.values import Duration, queue_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOST_CONTINUATIONS = 100
+MOST_QUEUES = 64
+
+Build = Callable[["Batch"], object]
+"""Fills a batch; it may be async."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What makes tasks of calls: the handlers that are known, and the limit of a payload."""
+
+    registry: Registry
+    max_payload: int
+
+    def call(self, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]) -> tuple[Handler, bytes]:
+        """A handler and the payload of a call. Raises HandlerError, ArgumentError or PayloadTooLarge."""
+        found = self.registry.of(handler)
+        if found.options.raw:
+            if len(args) != 1 or kwargs:
+                raise InvalidValue(f"{found.name} takes raw bytes: enqueue it with one argument of bytes")
+            return found, raw_payload(found.name, args[0], self.max_payload)
+        return found, check_size(found.name, found.arguments.dump(args, kwargs), self.max_payload)
+
+
+def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place:
+    """Where a task goes: the call's queue, else the handler's, else the batch's; and when."""
+    own = None if handler is None else handler.options.queue
+    return options.queue or own or queue, options.delay_ms, options.due_ms
+
+
+class Batch:
+    """A batch, or an append to one, while it is built. Nothing of it is visible before the commit."""
+
+    def __init__(self, segment: Segment, maker: Maker, queue: str, batch_id: str | None = None) -> None:
+        self.id = batch_id or segment.seg
+        self._segment = segment
+        self._maker = maker
+        self._queue = queue_name(queue)
+        self._append = batch_id is not None
+        self._locals = locals_from(random_start() if self._append else 0)
+        self._queues = {self._queue}
+        self.continuations: list[bytes] = []
+        self._continued = 0
+        self._open = True
+
+    @overload
+    def enqueue(self, handler: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[R]: ...
+    @overload
+    def enqueue(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[R]: ...
+    def enqueue(self, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskId[Any]:
+        """Add a task; arguments are frozen now. Raises ArgumentError, HandlerError or PayloadTooLarge."""
+        return self._enqueue(NO_OPTIONS, handler, args, kwargs)
+
+    def enqueue_raw(self, name: str, data: bytes) -> TaskId[Any]:
+        """Add raw work for a handler in any language, by the handler's name."""
+        return self._enqueue_raw(NO_OPTIONS, name, data)
+
+    async def enqueue_many(self, handler: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> int:
+        """Add a task for each row of arguments, staging them in chunks so that memory stays bounded; how many there were."""
+        return await self._enqueue_many(NO_OPTIONS, handler, rows)
+
+    @overload
+    def continue_with(self, handler: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+    @overload
+    def continue_with(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+    def continue_with(self, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Add a task that becomes ready when all tasks of the batch are done."""
+        self._continue(NO_OPTIONS, handler, args, kwargs)
+
+    def options(
+        self,
+        *,
+        queue: str | None = None,
+        delay: Duration | None = None,
+        delay_until: datetime | None = None,
+        max_attempts: int | None = None,
+        keep: Keep | None = None,
+        on: On = "done",
+    ) -> BatchCalls:
+        """The same calls with these options. ``on`` is for ``continue_with``: done, settled, failed or cancelled."""
+        chosen = call_options(queue=queue, delay=delay, delay_until=delay_until, max_attempts=max_attempts, keep=keep, on=on)
+        return BatchCalls(self, chosen)
+
+    async def flush(self) -> None:
+        """Stage what has been added so far, so that memory stays bounded. Nothing becomes visible."""
+        self._check_open()
+        await self._segment.flush()
+
+    @property
+    def total(self) -> int:
+        """How many tasks have been added."""
+        return self._segment.total
+
+    def close(self) -> Segment:
+        """No more tasks; what there is, for the commit."""
+        self._open = False
+        return self._segment
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise InvalidValue(f"batch {self.id} is built: append to it with append_batch")
+
+    def _enqueue(
+        self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
+    ) -> TaskId[Any]:
+        found, payload = self._maker.call(handler, args, kwargs)
+        return self._add(place_of(options, found, self._queue), options, payload)
+
+    def _enqueue_raw(self, options: CallOptions, name: str, data: bytes) -> TaskId[Any]:
+        payload = raw_payload(name, data, self._maker.max_payload)
+        return self._add(place_of(options, None, self._queue), options, payload)
+
+    def _add(self, place: Place, options: CallOptions, payload: bytes) -> TaskId[Any]:
+        self._check_open()
+        self._check_queue(place[0])
+        local = next(self._locals)
+        self._segment.add(place, local, options.extension(), payload)
+        return TaskId(self.id + local.decode())
+
+    def _check_queue(self, queue: str) -> None:
+        if queue not in self._queues:
+            if len(self._queues) > MOST_QUEUES:
+                raise InvalidValue(f"batch {self.id}: its tasks go to more than {MOST_QUEUES} queues")
+            self._queues.add(queue)
+
+    async def _enqueue_many(self, options: CallOptions, handler: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> int:
+        self._check_open()
+        found = self._maker.registry.of(handler)
+        place, extension = place_of(options, found, self._queue), options.extension()
+        self._check_queue(place[0])
+        segment, limit, locals_, before = self._segment, self._maker.max_payload, self._locals, self._segment.total
+        dump = (lambda row, _: raw_payload(found.name, row[0], limit)) if found.options.raw else found.arguments.dump
+        for row in rows:
+            payload = dump(row, {})
+            if len(payload) > limit:
+                check_size(found.name, payload, limit)
+            segment.add(place, next(locals_), extension, payload)
+            if segment.waiting:
+                await segment.flush()
+        return segment.total - before
+
+    def _continue(
+        self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
+    ) -> None:
+        self._check_open()
+        if self._append:
+            raise InvalidValue("continuations belong to a batch's creation; an append can't add any")
+        if len(self.continuations) >= MOST_CONTINUATIONS:
+            raise InvalidValue(f"batch {self.id}: at most {MOST_CONTINUATIONS} continuations")
+        if options.due_ms is not None:
+            raise InvalidValue("continue_with: give a delay, which counts from when the batch has settled, not delay_until")
+        found, payload = self._maker.call(handler, args, kwargs)
+        self._continued += len(payload)
+        if self._continued > self._maker.max_payload:
+            raise PayloadTooLarge(
+                f"batch {self.id}: its continuations have {self._continued:,} bytes;"
+                f" at most {self._maker.max_payload:,} together (max_payload)"
+            )
+        local = next(locals_from(random_start()))
+        queue, delay_ms, _ = place_of(options, found, self._queue)
+        body = write_body(local, {"p": self.id, **options.extension()}, payload)
+        self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
+
+
+class BatchCalls:
+    """A batch's calls with options."""
+
+    def __init__(self, batch: Batch, options: CallOptions) -> None:
+        self._batch = batch
+        self._options = options
+
+    @overload
+    def enqueue(self, handler: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[R]: ...
+    @overload
+    def enqueue(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[R]: ...
+    def enqueue(self, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskId[Any]:
+        """Add a task with these options."""
+        self._no_condition("enqueue")
+        return self._batch._enqueue(self._options, handler, args, kwargs)
+
+    def enqueue_raw(self, name: str, data: bytes) -> TaskId[Any]:
+        """Add raw work with these options."""
+        self._no_condition("enqueue_raw")
+        return self._batch._enqueue_raw(self._options, name, data)
+
+    async def enqueue_many(self, handler: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> int:
+        """Add a task with these options for each row of arguments."""
+        self._no_condition("enqueue_many")
+        return await self._batch._enqueue_many(self._options, handler, rows)
+
+    @overload
+    def continue_with(self, handler: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+    @overload
+    def continue_with(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+    def continue_with(self, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Add a continuation with these options."""
+        self._batch._continue(self._options, handler, args, kwargs)
+
+    def _no_condition(self, call: str) -> None:
+        if self._options.on != "done":
+            raise InvalidValue(f"options(on=…) is for continue_with, not for {call}")
+
+
+async def fill(batch: Batch, build: Build) -> None:
+    """Run a build function, sync or async."""
+    result = build(batch)
+    if inspect.isawaitable(result):
+        await result

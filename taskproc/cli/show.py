@@ -1,0 +1,130 @@
+"""Commands that look: stats, batches, batch."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from taskproc.cli.connect import as_json, call, instance
+from taskproc.cli.tables import emit_json, emit_table, span
+from taskproc.model import BatchInfo, BatchState, QueueInfo, TenantInfo, WorkerInfo
+from taskproc.processor import TaskProcessor
+
+WATCH_SECONDS = 0.25
+
+Stats = tuple[bool, list[QueueInfo], list[WorkerInfo], list[TenantInfo]]
+
+
+@click.command()
+@click.option("--tenants", "shown", default=20, show_default=True, help="How many tenants to show.")
+@as_json
+@instance
+def stats(app_: str | None, prefix: str, url: str | None, json_: bool, shown: int) -> None:
+    """Show queues, workers and tenants."""
+
+    async def read(proc: TaskProcessor) -> Stats:
+        return (
+            await proc.is_paused(),
+            await proc.get_queues(),
+            await proc.get_workers(),
+            await proc.get_tenants(take=shown),
+        )
+
+    paused, queues, workers, tenants = call(app_, prefix, url, read)
+    if json_:
+        emit_json({"paused": paused, "queues": queues, "workers": workers, "tenants": tenants})
+        return
+    if paused:
+        click.secho("paused: nothing is claimed (taskproc resume)", fg="yellow")
+    emit_table("Queues", ["name", "mode", "ready#", "running#", "delayed#", "dead#", "oldest ready#"], [
+        (q.name, q.mode, q.ready, q.running, q.delayed, q.dead, span(q.oldest_ready_seconds)) for q in queues
+    ])  # fmt: skip
+    emit_table("Workers", ["name", "queues", "slots#", "running#", "started", "last seen"], [
+        (w.name, ", ".join(w.queues), w.slots, w.running, w.started_at, w.last_seen) for w in workers
+    ])  # fmt: skip
+    emit_table("Tenants", ["tenant", "batches#", "tasks#", "done#", "failed#", "cancelled#", "left#", "run time#"], [
+        (t.tenant, t.batches, t.total, t.done, t.failed, t.cancelled, t.remaining, span(t.run_seconds)) for t in tenants
+    ])  # fmt: skip
+
+
+@click.command()
+@click.argument("tenant")
+@click.option("--skip", default=0, show_default=True)
+@click.option("--take", default=50, show_default=True)
+@as_json
+@instance
+def batches(tenant: str, skip: int, take: int, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+    """List a tenant's batches, newest first."""
+    found = call(app_, prefix, url, lambda proc: proc.get_batches(tenant, skip, take))
+    if json_:
+        emit_json(found)
+        return
+    emit_table("", ["id", "label", "state", "total#", "done#", "failed#", "cancelled#", "left#", "created"], [
+        (b.id, b.label, b.state.value, b.total, b.done, b.failed, b.cancelled, b.remaining, b.created_at) for b in found
+    ])  # fmt: skip
+
+
+@click.command()
+@click.argument("batch_id", metavar="ID")
+@click.option("--watch", is_flag=True, help="Follow it until it settles.")
+@as_json
+@instance
+def batch(batch_id: str, watch: bool, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+    """Show a batch; with --watch follow it with a progress bar (with --json a line for each change)."""
+
+    async def follow(proc: TaskProcessor) -> BatchInfo | None:
+        if not watch:
+            return await proc.get_batch(batch_id)
+        return await (_lines(proc, batch_id) if json_ else _bar(proc, batch_id))
+
+    info = call(app_, prefix, url, follow)
+    if info is None:
+        raise click.ClickException(f"there is no batch {batch_id}")
+    if json_:
+        if not watch:
+            emit_json(info)
+        return
+    title = f"{info.label or info.id} of {info.tenant}"
+    counters = (info.total, info.done, info.failed, info.cancelled, info.remaining)
+    emit_table(title, ["state", "total#", "done#", "failed#", "cancelled#", "left#", "run time#"], [
+        (info.state.value, *counters, span(info.run_seconds))
+    ])  # fmt: skip
+
+
+async def _lines(proc: TaskProcessor, batch_id: str) -> BatchInfo | None:
+    last: BatchInfo | None = None
+    while (info := await proc.get_batch(batch_id)) is not None:
+        if info != last:
+            emit_json(info)
+        last = info
+        if info.state is not BatchState.RUNNING:
+            return info
+        await asyncio.sleep(WATCH_SECONDS)
+    return None
+
+
+async def _bar(proc: TaskProcessor, batch_id: str) -> BatchInfo | None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    info = await proc.get_batch(batch_id)
+    if info is None:
+        return None
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        shown = progress.add_task(info.label or info.id, total=info.total, note="")
+        while info is not None:
+            ended = info.total - info.remaining
+            note = f"{info.failed:,} failed" if info.failed else ""
+            progress.update(shown, completed=ended, total=info.total, note=note)
+            if info.state is not BatchState.RUNNING:
+                break
+            await asyncio.sleep(WATCH_SECONDS)
+            info = await proc.get_batch(batch_id)
+    return info

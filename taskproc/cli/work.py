@@ -1,0 +1,106 @@
+"""Commands that work: worker, demo."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from taskproc.cli import logs
+from taskproc.cli.connect import load
+from taskproc.cli.supervisor import supervise
+from taskproc.processor import TaskProcessor
+
+logger = logging.getLogger("taskproc")
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:PROCESSOR")
+@click.option("--queues", help="Serve these, comma-separated, first served first, instead of the processor's.")
+@click.option("--max-workers", type=int, help="Tasks running at once in a process, instead of the processor's.")
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1, 1024), help="Worker processes to keep running."
+)
+@click.option("--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
+def worker(target: str, queues: str | None, max_workers: int | None, processes: int, log_level: str) -> None:
+    """Run tasks until SIGTERM or Ctrl-C.
+
+    A stop lets running tasks finish within the grace of the processor, hands the rest back and exits with 0.
+    A second signal hands back at once.
+    """
+    logs.set_up(log_level)
+    if processes > 1:
+        arguments = [target, "--log-level", log_level]
+        arguments += ["--queues", queues] if queues is not None else []
+        arguments += ["--max-workers", str(max_workers)] if max_workers is not None else []
+        if load(target).is_private:
+            raise click.UsageError("embedded:// is a server of one process: use embedded:///some/folder for several")
+        sys.exit(supervise([sys.executable, "-m", "taskproc", "worker", *arguments], processes))
+    processor = load(target)
+    processor.configure(
+        queues=None if queues is None else [name.strip() for name in queues.split(",")], max_workers=max_workers
+    )
+    _run(serve(processor))
+    _leave()
+
+
+@click.command()
+@click.option(
+    "--redis",
+    "url",
+    envvar="TASKPROC_DEMO_REDIS_URL",
+    metavar="URL",
+    help="A Redis of yours instead of the embedded server.",
+)
+@click.option("--limit", type=int, help="Work on at most so many files.")
+def demo(url: str | None, limit: int | None) -> None:
+    """Show the whole thing on real input: three tenants' batches over the files of Python's standard library."""
+    from taskproc.demo import play  # only this command needs it
+
+    sys.exit(_run(play(url, limit)))
+
+
+async def serve(processor: TaskProcessor) -> None:
+    """Run a processor until a signal asks it to stop; a second signal cuts the grace short."""
+    running = asyncio.create_task(processor.run())
+    loop, asked = asyncio.get_running_loop(), 0
+
+    def ask() -> None:
+        nonlocal asked
+        asked += 1
+        logger.info("stopping%s", "" if asked == 1 else " at once")
+        if asked == 1 and processor.is_running:
+            loop.create_task(processor.stop())
+        else:
+            running.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        import uvloop  # used where it is installed
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _leave() -> None:
+    """Exit although a handler's thread may hang: its task has been handed back."""
+    stuck = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    if stuck:
+        logger.warning("%d handler threads have not ended; leaving without them", len(stuck))
+        logging.shutdown()
+        os._exit(0)

@@ -1,0 +1,106 @@
+"""The errors that taskproc raises.
+
+TaskprocError
+├── ArgumentError           (TypeError)     an argument that can't be stored or doesn't fit the handler
+├── HandlerError            (ValueError)    not a handler, or two handlers of one name
+├── InvalidValue            (ValueError)    a name, duration, time or option that is refused
+│   └── PayloadTooLarge
+├── NotFound                (LookupError)   no such batch or task, or it is another tenant's
+├── NotReady                (TimeoutError)  it had not settled when the time ran out
+├── BatchCancelled                          nothing can be appended to a cancelled batch
+├── TaskTimeout             (TimeoutError)  an attempt passed its time limit
+├── LeaseExpired                            an attempt ended with the worker that ran it
+├── AttemptsExhausted                       a task was claimed with no attempt left
+├── UnknownHandler                          no worker knew a task's handler for too long
+├── CorruptTask                             a stored task can't be read
+├── SchemaMismatch                          the keys in Redis are of another version of taskproc
+├── ServerTooOld                            the server is older than Redis 6.2
+├── ServerRefused                           wrong password, no permission, or a key of a wrong type
+└── RedisUnavailable        (ConnectionError)  nothing was done
+    ├── RedisFull                           Redis is out of memory and refuses to store more
+    ├── StagingLost                         staged tasks are missing; nothing was stored
+    └── OutcomeUnknown                      the call may or may not have been done
+"""
+
+
+class TaskprocError(Exception):
+    """Whatever goes wrong in taskproc."""
+
+
+class ArgumentError(TaskprocError, TypeError):
+    """An argument of a task can't be stored, would come back as something else, or doesn't fit the handler."""
+
+
+class HandlerError(TaskprocError, ValueError):
+    """Something is not a handler, can't be imported by a worker, or has the name of another handler."""
+
+
+class InvalidValue(TaskprocError, ValueError):
+    """A name, duration, time or option is refused; nothing was stored."""
+
+
+class PayloadTooLarge(InvalidValue):
+    """A task's payload is above the limit."""
+
+
+class NotFound(TaskprocError, LookupError):
+    """There is no such batch or task, or it belongs to another tenant."""
+
+
+class NotReady(TaskprocError, TimeoutError):
+    """What was waited for had not happened when the time ran out."""
+
+
+class BatchCancelled(TaskprocError):
+    """Nothing can be appended to a cancelled batch."""
+
+
+class TaskTimeout(TaskprocError, TimeoutError):
+    """An attempt passed its time limit."""
+
+
+class LeaseExpired(TaskprocError):
+    """The worker that ran an attempt did not renew its lease."""
+
+
+class AttemptsExhausted(TaskprocError):
+    """A task was claimed with no attempt left: its last one ended with the worker that ran it."""
+
+
+class UnknownHandler(TaskprocError):
+    """No worker that claimed a task knew its handler."""
+
+
+class CorruptTask(TaskprocError):
+    """What is stored of a task can't be read."""
+
+
+class SchemaMismatch(TaskprocError):
+    """The keys in Redis were written by a version of taskproc with another layout."""
+
+
+class ServerTooOld(TaskprocError):
+    """The server lacks commands that taskproc needs."""
+
+
+class ServerRefused(TaskprocError):
+    """Redis refused a call for good: a wrong password, a missing permission, a key of a wrong type."""
+
+
+class RedisUnavailable(TaskprocError, ConnectionError):
+    """Redis could not be reached or could not serve in time; nothing was done."""
+
+
+class RedisFull(RedisUnavailable):
+    """Redis has reached its maxmemory and refuses to store more."""
+
+
+class StagingLost(RedisUnavailable):
+    """Tasks that were staged for a commit are missing, as after a failover; nothing was stored."""
+
+
+class OutcomeUnknown(RedisUnavailable):
+    """The call was sent and no answer came: it may or may not have been done.
+
+    Sent again with the same idempotency key it is done once.
+    """

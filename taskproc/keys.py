@@ -1,0 +1,96 @@
+"""Every key in Redis: its name, type, content and end. docs/keys.md is made from this table.
+
+Nobody else builds a key. The Lua scripts do it through ``lua/include/key.lua`` with the parts that
+stand here, which ``make check`` verifies.
+
+All keys of an instance carry one hash tag, so that they lie in one slot of a cluster and every script
+is legal there. Where a tenant's name is part of a key it stands last, so that no name reaches another
+tenant's keys. ``seg`` is a batch's id, or for a large append that id, ``+`` and a nonce.
+"""
+
+from typing import NamedTuple
+
+SCHEMA = 1
+"""Version of this layout; a worker that meets another refuses to run."""
+
+
+class Key(NamedTuple):
+    """One kind of key: the parts after the prefix, joined by colons; parts in <> vary."""
+
+    parts: str
+    type: str
+    content: str
+    ends: str
+
+
+KEYS = (
+    Key("m", "hash", "schema, paused", "stays"),
+    Key("queues", "set", "names of queues in use", "pruned with the last tenant"),
+    Key(
+        "q:<queue>",
+        "hash",
+        "pushed, claimed, settled, delayed, dead, tenants; virtual time; mode",
+        "pruned with the last tenant",
+    ),
+    Key("ring:<queue>", "zset", "tenants with ready work by virtual time (µs)", "empty"),
+    Key("lane:<queue>:<tenant>", "list", "the tenant's segments with ready tasks, in turn", "empty"),
+    Key("fifo:<queue>", "list", "tickets segment:count of a strict queue", "empty"),
+    Key("wake:<queue>", "list", "at most one marker that wakes an idle worker", "step on an empty queue"),
+    Key(
+        "tq:<queue>:<tenant>",
+        "hash",
+        "pushed, claimed, settled, handler µs, offset of its virtual time",
+        "pruned with the tenant",
+    ),
+    Key("tqs:<tenant>", "set", "queues that the tenant uses", "pruned with the tenant"),
+    Key("tenants", "zset", "tenants by name", "pruned with the tenant"),
+    Key("idle", "zset", "tenants with nothing to run → since when (ms)", "pruned with the tenant"),
+    Key("t:<tenant>", "hash", "batches, total, remaining, failed, cancelled, hidden (id of the open batch)", "pruned"),
+    Key("tb:<tenant>", "zset", "the tenant's batches → creation (µs)", "pruned with the batch"),
+    Key(
+        "b:<seg>",
+        "hash",
+        "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, ended, queues, "
+        "continuations, idem, watched, zombies, tombstones by list",
+        "pruned",
+    ),
+    Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),
+    Key("b:<seg>:d:<queue>", "zset", "delayed tasks: local id → due (ms)", "empty, cancel"),
+    Key("b:<seg>:x:<queue>", "zset", "dead letters: local id → died (ms)", "empty, cancel, pruned"),
+    Key("b:<seg>:w", "hash", "bodies of delayed and dead tasks", "empty, cancel, pruned"),
+    Key("b:<seg>:e", "hash", "errors of each attempt of tasks that go on or are dead", "empty, cancel, pruned"),
+    Key("b:<seg>:big", "hash", "payloads above 8 kB", "empty, cancel, pruned"),
+    Key("b:<seg>:c", "list", "continuations that have not fired", "fired, pruned"),
+    Key("b:<seg>:segs", "set", "live lists of appended segments", "empty, cancel, pruned"),
+    Key("b:<seg>:a", "set", "idempotency keys of appends", "pruned"),
+    Key("b:<seg>:staged", "hash", "chunks and lists of a segment that is not committed", "commit, pruned"),
+    Key("run", "hash", "running tasks: id → queue, time of claim, body", "settle, rescue"),
+    Key("leases", "zset", "task id and token → deadline (ms)", "settle, rescue"),
+    Key("cx", "zset", "running tasks that are being cancelled → since (ms)", "settle, rescue"),
+    Key("delayed", "zset", "segment and queue → its earliest due task (ms)", "empty"),
+    Key("dead:<queue>", "zset", "batch → its earliest dead letter (ms)", "empty"),
+    Key("settled", "zset", "settled batches, and dead letters of open batches → since (ms)", "pruned"),
+    Key("staging", "zset", "segments being staged → last chunk (ms)", "commit, pruned"),
+    Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
+    Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
+    Key("worker:<worker>", "string", "what a live worker says of itself", "PX 2 × lease"),
+    Key("workers", "zset", "live workers → until (ms)", "stop, pruned"),
+    Key("p:<producer>", "hash", "answers of a producer's calls that it has not acknowledged", "close, PX 1 h"),
+)
+
+CHANNELS = {
+    "settled": "ids of batches that settled, when somebody waits for them",
+    "cancel": "ids of batches and tasks that were cancelled",
+    "control": "pause, resume",
+}
+"""Pub/sub channels, after the prefix. A message is a hint: what it tells is stored as well."""
+
+
+def prefix_of(instance: str) -> str:
+    """The prefix of an instance's keys and channels: its name as the hash tag."""
+    return "{" + instance + "}:"
+
+
+def key(prefix: str, *parts: str) -> str:
+    """A key's name from its parts, as ``lua/include/key.lua`` makes it."""
+    return prefix + ":".join(parts)

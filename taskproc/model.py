@@ -1,0 +1,127 @@
+"""What callers get to see: states, ids, and what is known of batches, tasks, queues, tenants and workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BatchState(StrEnum):
+    """The state of a batch. ``docs/states.md`` draws how they follow each other."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskState(StrEnum):
+    """The state of a task. A failed one whose dead letter is kept can be retried by a person."""
+
+    DELAYED = "delayed"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class TaskId(str, Generic[R_co]):
+    """A task's id, which knows the type of its handler's result."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInfo:
+    """A batch's counters at one moment: ``total == done + failed + cancelled + remaining``, always."""
+
+    id: str
+    tenant: str
+    label: str
+    state: BatchState
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    remaining: int
+    run_seconds: float
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptError:
+    """How one attempt of a task failed; texts are cut to a few kB."""
+
+    attempt: int
+    type: str
+    message: str
+    traceback: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task that has not ended, or a dead letter. ``data`` is the call as it is stored, arguments as JSON."""
+
+    id: str
+    name: str
+    queue: str
+    tenant: str
+    batch_id: str | None
+    state: TaskState
+    attempt: int
+    max_attempts: int | None
+    created_at: datetime
+    scheduled_for: datetime | None
+    data: bytes
+    progress: Mapping[str, object] | None = None
+    errors: tuple[AttemptError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """What a queue holds now. ``oldest_ready_seconds`` is None when nothing is ready."""
+
+    name: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    oldest_ready_seconds: float | None
+    mode: str = "fair"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInfo:
+    """A tenant's totals since it was first seen, single tasks and continuations included."""
+
+    tenant: str
+    batches: int
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    remaining: int
+    run_seconds: float
+    ready: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerInfo:
+    """A live worker process."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    slots: int
+    running: int
+    started_at: datetime
+    last_seen: datetime

@@ -1,0 +1,216 @@
+"""The options of a processor and of a call: small frozen values, defaulted and checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from taskproc import backoff as backoffs
+from taskproc.backoff import Backoff, Exponential
+from taskproc.errors import InvalidValue
+from taskproc.handlers import Keep
+from taskproc.values import Duration, count, milliseconds, queue_name, queue_names, timestamp_ms
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from taskproc.context import TaskContext
+
+Hook = Callable[["TaskContext"], Awaitable[None]]
+ErrorHook = Callable[["TaskContext", BaseException], Awaitable[None]]
+DelayHook = Callable[["TaskContext", int], Awaitable[Duration | None]]
+Execute = Callable[["TaskContext"], Awaitable[object]]
+Resolver = Callable[[type, "TaskContext"], Any]
+On = Literal["done", "settled", "failed", "cancelled"]
+
+CONDITIONS = ("done", "settled", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A processor's options, checked; durations in milliseconds."""
+
+    prefix: str
+    queues: tuple[str, ...]
+    max_workers: int
+    include: tuple[str, ...]
+    max_attempts: int
+    backoff: Callable[[int], Duration]
+    invisibility_ms: int
+    poll_ms: int
+    retention_ms: int
+    grace_ms: int
+    unknown_grace_ms: int
+    patience_ms: int
+    max_payload: int
+    renew: bool
+    deadletter: bool
+    on_task_start: Hook | None
+    on_task_end: Hook | None
+    on_task_error: ErrorHook | None
+    on_task_failed_delay: DelayHook | None
+    execute: Execute | None
+    resolver: Resolver | None
+
+    @property
+    def patience(self) -> float:
+        """How long a call of a client may take, in seconds."""
+        return self.patience_ms / 1000
+
+
+class ProcessorOptions(TypedDict, total=False):
+    """What ``TaskProcessor`` takes besides where Redis is. Durations are a ``timedelta`` or seconds."""
+
+    prefix: str
+    queues: Sequence[str]
+    max_workers: int
+    include: Sequence[str | ModuleType]
+    max_attempts: int
+    backoff: Backoff
+    invisibility: Duration
+    poll_interval: Duration
+    retention: Duration
+    shutdown_grace: Duration
+    unknown_grace: Duration
+    redis_patience: Duration
+    max_payload: int
+    renew: bool
+    deadletter: bool
+    on_task_start: Hook | None
+    on_task_end: Hook | None
+    on_task_error: ErrorHook | None
+    on_task_failed_delay: DelayHook | None
+    execute: Execute | None
+    resolver: Resolver | None
+
+
+def check_options(given: ProcessorOptions) -> Options:
+    """Options from what a caller gave, the rest by default. Raises InvalidValue naming the first that makes no sense."""
+    unknown = given.keys() - ProcessorOptions.__annotations__.keys()
+    if unknown:
+        raise InvalidValue(f"TaskProcessor has no option {min(unknown)!r}")
+    include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
+    if isinstance(include, str | ModuleType):
+        raise InvalidValue(f"include={include!r}: give a list of modules")
+    backoff, week = given.get("backoff"), 7 * 24 * 3600
+    return Options(
+        prefix=_prefix(given.get("prefix", "taskproc")),
+        queues=queue_names(given.get("queues", ("default",))),
+        max_workers=worker_count(given.get("max_workers", 10)),
+        include=tuple(_module(module) for module in include),
+        max_attempts=count("max_attempts", given.get("max_attempts", 3)),
+        backoff=Exponential() if backoff is None else backoffs.check(backoff),
+        invisibility_ms=milliseconds("invisibility", given.get("invisibility", 30 if renew else 300), positive=True),
+        poll_ms=milliseconds("poll_interval", given.get("poll_interval", 5), positive=True),
+        retention_ms=milliseconds("retention", given.get("retention", week)),
+        grace_ms=milliseconds("shutdown_grace", given.get("shutdown_grace", 25)),
+        unknown_grace_ms=milliseconds("unknown_grace", given.get("unknown_grace", 3600)),
+        patience_ms=milliseconds("redis_patience", given.get("redis_patience", 10), positive=True),
+        max_payload=count("max_payload", given.get("max_payload", 1_000_000), 1, 512 * 1024 * 1024),
+        renew=renew,
+        deadletter=_flag("deadletter", given.get("deadletter", True)),
+        on_task_start=_function("on_task_start", given.get("on_task_start")),
+        on_task_end=_function("on_task_end", given.get("on_task_end")),
+        on_task_error=_function("on_task_error", given.get("on_task_error")),
+        on_task_failed_delay=_function("on_task_failed_delay", given.get("on_task_failed_delay")),
+        execute=_function("execute", given.get("execute")),
+        resolver=_function("resolver", given.get("resolver")),
+    )
+
+
+def worker_count(given: object) -> int:
+    """How many tasks run at once in a process, from 1 to 10,000."""
+    return count("max_workers", given, 1, 10_000)
+
+
+def _prefix(prefix: object) -> str:
+    if not isinstance(prefix, str) or not prefix or any(c in "{}" or not c.isprintable() or c.isspace() for c in prefix):
+        raise InvalidValue(f"prefix={prefix!r}: use printable characters without blanks and braces")
+    if len(prefix.encode()) > 64:
+        raise InvalidValue(f"prefix of {len(prefix.encode())} bytes: at most 64")
+    return prefix
+
+
+def _module(module: object) -> str:
+    if isinstance(module, ModuleType):
+        return module.__name__
+    if not isinstance(module, str) or not module:
+        raise InvalidValue(f"include: {module!r} is not a module or the name of one")
+    return module
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{name}={value!r}: use True or False")
+    return value
+
+
+def _function(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise InvalidValue(f"{name}={value!r}: give a function")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """Options of a call, apart from its arguments; None leaves a thing to the handler, the batch or the processor."""
+
+    queue: str | None = None
+    delay_ms: int | None = None
+    due_ms: int | None = None
+    max_attempts: int | None = None
+    keep: Keep | None = None
+    on: On = "done"
+    idempotency_key: str | None = None
+
+    def extension(self) -> dict[str, object]:
+        """What of them goes with the task."""
+        found: dict[str, object] = {}
+        if self.max_attempts is not None:
+            found["m"] = self.max_attempts
+        if self.keep is not None:
+            found["k"] = self.keep[0]
+        return found
+
+    def merged(self, other: CallOptions) -> CallOptions:
+        """These with what another sets put over them."""
+        default = CallOptions()
+        changes = {
+            f.name: getattr(other, f.name) for f in fields(other) if getattr(other, f.name) != getattr(default, f.name)
+        }
+        return CallOptions(**{**{f.name: getattr(self, f.name) for f in fields(self)}, **changes})
+
+
+def call_options(
+    *,
+    queue: str | None = None,
+    delay: Duration | None = None,
+    delay_until: datetime | None = None,
+    max_attempts: int | None = None,
+    keep: Keep | None = None,
+    on: On = "done",
+    idempotency_key: str | None = None,
+) -> CallOptions:
+    """Options of a call from what a caller gave. Raises InvalidValue naming the one that makes no sense."""
+    if delay is not None and delay_until is not None:
+        raise InvalidValue("delay and delay_until: give one of them")
+    if on not in CONDITIONS:
+        raise InvalidValue(f"on={on!r}: use one of {', '.join(CONDITIONS)}")
+    if keep not in (None, "failed", "none"):
+        raise InvalidValue(f"keep={keep!r}: use 'failed' or 'none'")
+    if idempotency_key is not None and (not isinstance(idempotency_key, str) or not idempotency_key):
+        raise InvalidValue(f"idempotency_key={idempotency_key!r}: use a text that is not empty")
+    return CallOptions(
+        queue=None if queue is None else queue_name(queue),
+        delay_ms=None if delay is None else milliseconds("delay", delay) or None,
+        due_ms=None if delay_until is None else timestamp_ms("delay_until", delay_until),
+        max_attempts=None if max_attempts is None else count("max_attempts", max_attempts),
+        keep=keep,
+        on=on,
+        idempotency_key=idempotency_key,
+    )
+
+
+NO_OPTIONS = CallOptions()

@@ -1,0 +1,102 @@
+"""The processor: what a service enqueues through, and what its workers run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import anyio
+from anyio.abc import TaskStatus
+
+from taskproc.errors import TaskprocError
+from taskproc.options import ProcessorOptions, check_options, worker_count
+from taskproc.processor.calls import Calls
+from taskproc.processor.tenant import Tenant
+from taskproc.values import queue_names
+from taskproc.worker import Worker
+
+
+class TaskProcessor(Calls):
+    """A batch processor on one Redis.
+
+    ``redis`` is a URL (``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://``, ``redis+sentinel://``,
+    ``embedded://``, ``embedded:///folder``) or a ``redis.asyncio`` client, whose settings are taken over and
+    which stays the caller's; by default ``TASKPROC_REDIS_URL``. Raises InvalidValue naming what makes no
+    sense. Open it with ``async with`` or ``open`` before its calls.
+    """
+
+    def __init__(self, redis: Any = None, **options: Unpack[ProcessorOptions]) -> None:
+        super().__init__(redis, check_options(options))
+        self._worker: Worker | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def tenant(self, name: str) -> Tenant:
+        """A handle that does everything for one tenant."""
+        return Tenant(self, name)
+
+    def configure(self, *, queues: Sequence[str] | None = None, max_workers: int | None = None) -> None:
+        """Serve other queues or with other slots than at construction; before ``run``. Raises InvalidValue."""
+        if self._worker is not None:
+            raise TaskprocError("this processor runs already: configure it before")
+        self._options = replace(
+            self._options,
+            queues=self._options.queues if queues is None else queue_names(queues),
+            max_workers=self._options.max_workers if max_workers is None else worker_count(max_workers),
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this process serves queues now."""
+        return self._worker is not None
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve the queues until ``stop`` is called or this is cancelled.
+
+        A processor that isn't open is opened for it, waiting for Redis as long as it takes. Raises
+        TaskprocError when it runs already, SchemaMismatch where the keys are of another layout.
+        """
+        opened = not self.is_open
+        await self._connect(None)
+        worker = self._begin()
+        try:
+            await worker.run(task_status=task_status)
+        finally:
+            self._worker = None
+            if opened:
+                with anyio.CancelScope(shield=True):
+                    await self.close()
+
+    async def stop(self) -> None:
+        """Ask ``run`` to stop cleanly; it returns when running tasks have ended or are handed back."""
+        if self._worker is not None:
+            await self._worker.stop()
+
+    async def run_until_idle(self, raise_errors: bool = False) -> int:
+        """Run all that is ready, continuations included, and return how many tasks ran.
+
+        ``raise_errors``: at the end an ExceptionGroup of the errors of tasks that died.
+        """
+        worker = self._begin()
+        try:
+            ran, errors = await worker.run_until_idle()
+        finally:
+            self._worker = None
+        if raise_errors and errors:
+            raise ExceptionGroup(f"{len(errors)} of {ran} tasks failed", errors)
+        return ran
+
+    def _begin(self) -> Worker:
+        if self._worker is not None:
+            raise TaskprocError("this processor runs already; another process or another TaskProcessor can run beside it")
+        self._worker = Worker(self._store, self._options, self._maker, self)
+        return self._worker

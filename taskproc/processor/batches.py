@@ -1,0 +1,236 @@
+"""A processor's calls for batches and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar, overload
+
+from taskproc.batch import Batch, Build, fill, place_of
+from taskproc.codec import raw_payload
+from taskproc.errors import BatchCancelled, InvalidValue, NotFound
+from taskproc.handlers import Handler, Keep
+from taskproc.ids import is_batch_id
+from taskproc.model import BatchInfo, TaskId, TaskInfo
+from taskproc.options import NO_OPTIONS, CallOptions, call_options
+from taskproc.processor.connected import Connected
+from taskproc.values import Duration, count, milliseconds, queue_name, tenant_name, text
+from taskproc.worker.services import append
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOST_LISTED = 10_000
+
+
+class BatchesAndTasks(Connected):
+    """What services call."""
+
+    async def enqueue_batch(
+        self, queue: str, tenant: str, build: Build, *, label: str = "", idempotency_key: str | None = None
+    ) -> str:
+        """Enqueue a batch, all or nothing; its id, or that of the first one with the tenant's idempotency key.
+
+        ``build`` fills it, sync or async; what it raises is raised here and nothing is stored. Raises
+        InvalidValue, ArgumentError, HandlerError and PayloadTooLarge for bad input, RedisUnavailable when
+        nothing was done, OutcomeUnknown when it may have been.
+        """
+        async with self._built(queue, tenant, label, idempotency_key) as (batch, created):
+            await fill(batch, build)
+        return created[0]
+
+    @asynccontextmanager
+    async def batch(
+        self, queue: str, tenant: str, *, label: str = "", idempotency_key: str | None = None
+    ) -> AsyncIterator[Batch]:
+        """The same as a block: it commits on exit, an exception stores nothing."""
+        async with self._built(queue, tenant, label, idempotency_key) as (batch, created):
+            yield batch
+        batch.id = created[0]
+
+    @asynccontextmanager
+    async def _built(self, queue: str, tenant: str, label: str, key: str | None) -> AsyncIterator[tuple[Batch, list[str]]]:
+        tenant_name(tenant)
+        text("label", label, 1_000)
+        _key(key)
+        segment, created = self._store.batches.new(), list[str]()
+        batch = Batch(segment, self._maker, queue)
+        try:
+            yield batch, created
+            created.append(await self._store.batches.create(batch.close(), tenant, label, key, batch.continuations))
+        except BaseException:
+            await batch.close().drop()
+            raise
+
+    async def append_batch(
+        self, queue: str, tenant: str, batch_id: str, build: Build, *, idempotency_key: str | None = None
+    ) -> bool:
+        """Append tasks to a batch, all or nothing; a settled one runs again.
+
+        False when the batch doesn't exist, isn't the tenant's, or is cancelled.
+        """
+        try:
+            await self._append(queue, tenant, batch_id, build, idempotency_key)
+        except (NotFound, BatchCancelled):
+            return False
+        return True
+
+    async def _append(self, queue: str, tenant: str, batch_id: str, build: Build, key: str | None) -> None:
+        tenant_name(tenant)
+        queue_name(queue)
+        _key(key)
+        if not is_batch_id(batch_id):
+            raise NotFound(f"tenant {tenant} has no batch {batch_id}")
+        await append(self._store, self._maker, queue, tenant, batch_id, build, key)
+
+    async def cancel_batch(self, batch_id: str, *, tenant: str | None = None) -> bool:
+        """Cancel a batch: what waits is gone and counted at once, what runs is told to stop on every worker.
+
+        True if this call cancelled it; False when it is unknown, another tenant's, or has nothing left to cancel.
+        """
+        return await self._store.batches.cancel(batch_id, None if tenant is None else tenant_name(tenant))
+
+    @overload
+    async def enqueue_task(
+        self,
+        queue: str,
+        tenant: str,
+        handler: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> TaskId[R]: ...
+    @overload
+    async def enqueue_task(
+        self, queue: str, tenant: str, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId[R]: ...
+    async def enqueue_task(
+        self, queue: str, tenant: str, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> TaskId[Any]:
+        """Enqueue one task that belongs to no batch. Raises as ``enqueue_batch`` does."""
+        return await self._enqueue(NO_OPTIONS, queue, tenant, handler, args, kwargs)
+
+    async def enqueue_raw(self, queue: str, tenant: str, name: str, data: bytes) -> TaskId[Any]:
+        """Enqueue raw work for a handler in any language, by the handler's name."""
+        return await self._enqueue_raw(NO_OPTIONS, queue, tenant, name, data)
+
+    def options(
+        self,
+        *,
+        queue: str | None = None,
+        delay: Duration | None = None,
+        delay_until: datetime | None = None,
+        max_attempts: int | None = None,
+        keep: Keep | None = None,
+        idempotency_key: str | None = None,
+    ) -> TaskCalls:
+        """``enqueue_task`` and ``enqueue_raw`` with these options."""
+        chosen = call_options(
+            queue=queue,
+            delay=delay,
+            delay_until=delay_until,
+            max_attempts=max_attempts,
+            keep=keep,
+            idempotency_key=idempotency_key,
+        )
+        return TaskCalls(self, chosen)
+
+    async def _enqueue(
+        self,
+        options: CallOptions,
+        queue: str | None,
+        tenant: str,
+        handler: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> TaskId[Any]:
+        found, payload = self._maker.call(handler, args, kwargs)
+        return await self._store_task(options, found, queue, tenant, payload)
+
+    async def _enqueue_raw(
+        self, options: CallOptions, queue: str | None, tenant: str, name: str, data: bytes
+    ) -> TaskId[Any]:
+        payload = raw_payload(name, data, self._options.max_payload)
+        return await self._store_task(options, None, queue, tenant, payload)
+
+    async def _store_task(
+        self, options: CallOptions, handler: Handler | None, queue: str | None, tenant: str, payload: bytes
+    ) -> TaskId[Any]:
+        asked, delay_ms, due_ms = place_of(options, handler, "default")
+        place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
+        keep_ms = self._options.retention_ms + (delay_ms or 0)
+        key = options.idempotency_key
+        _key(key)
+        found = await self._store.tasks.enqueue(tenant_name(tenant), place, options.extension(), payload, key, keep_ms)
+        return TaskId(found)
+
+    async def get_batch(self, batch_id: str) -> BatchInfo | None:
+        """A batch's counters, or None when there is none by that id."""
+        return await self._store.batches.get(batch_id)
+
+    async def get_batches(self, tenant: str, skip: int = 0, take: int = 50, before: str | None = None) -> list[BatchInfo]:
+        """A tenant's batches, newest first; ``before``: only those older than this one, which pages stably."""
+        page(skip, take)
+        return await self._store.batches.page(tenant_name(tenant), skip, take, before)
+
+    async def count_batches(self, tenant: str) -> int:
+        """How many batches of a tenant there are, settled ones within their retention included."""
+        return await self._store.batches.count(tenant_name(tenant))
+
+    async def wait_batch(self, batch_id: str, timeout: Duration) -> BatchInfo:
+        """The batch once it has settled. Raises NotFound, or NotReady (a TimeoutError) when the time is over."""
+        return await self._waits.wait(batch_id, None, milliseconds("timeout", timeout) / 1000)
+
+    async def get_task(self, task_id: str) -> TaskInfo | None:
+        """A task while it is delayed, running or dead, or ready and not deep in a long queue; None otherwise."""
+        return await self._store.tasks.get(task_id)
+
+    async def cancel_task(self, task_id: str) -> bool:
+        """Cancel one task: True if it will not run, or was running and is being cancelled."""
+        return await self._store.tasks.cancel(task_id, None)
+
+
+class TaskCalls:
+    """A processor's calls for one task, with options."""
+
+    def __init__(self, calls: BatchesAndTasks, options: CallOptions) -> None:
+        self._calls = calls
+        self._options = options
+
+    @overload
+    async def enqueue_task(
+        self,
+        queue: str,
+        tenant: str,
+        handler: Callable[P, Coroutine[Any, Any, R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> TaskId[R]: ...
+    @overload
+    async def enqueue_task(
+        self, queue: str, tenant: str, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId[R]: ...
+    async def enqueue_task(
+        self, queue: str, tenant: str, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> TaskId[Any]:
+        """Enqueue one task with these options."""
+        return await self._calls._enqueue(self._options, queue, tenant, handler, args, kwargs)
+
+    async def enqueue_raw(self, queue: str, tenant: str, name: str, data: bytes) -> TaskId[Any]:
+        """Enqueue raw work with these options."""
+        return await self._calls._enqueue_raw(self._options, queue, tenant, name, data)
+
+
+def page(skip: int, take: int) -> None:
+    """Check what part of a list is asked for. Raises InvalidValue."""
+    count("skip", skip, 0, 1_000_000_000)
+    count("take", take, 0, MOST_LISTED)
+
+
+def _key(key: object) -> None:
+    if key is not None and (not isinstance(key, str) or not key):
+        raise InvalidValue(f"idempotency_key={key!r}: use a text that is not empty")
+    if isinstance(key, str):
+        text("idempotency_key", key, 1_000)

@@ -1,0 +1,8 @@
+"""All calls of a processor; what is left is to run it."""
+
+from taskproc.processor.batches import BatchesAndTasks
+from taskproc.processor.queues import QueuesAndControl
+
+
+class Calls(BatchesAndTasks, QueuesAndControl):
+    """Everything that a processor can be asked, but for running tasks."""

@@ -1,0 +1,146 @@
+"""A processor's calls for queues, dead letters, tenants, workers and the instance as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Literal
+
+from taskproc.errors import InvalidValue
+from taskproc.model import QueueInfo, TaskInfo, TenantInfo, WorkerInfo
+from taskproc.processor.batches import page
+from taskproc.processor.connected import Connected
+from taskproc.store.dead import AT_ONCE, Letter
+from taskproc.values import count as whole
+from taskproc.values import queue_name, tenant_name
+
+
+class QueuesAndControl(Connected):
+    """What operators and dashboards call."""
+
+    async def get_queues(self) -> list[QueueInfo]:
+        """All queues in use, by name."""
+        return await self._store.queues.read()
+
+    async def get_queue(self, name: str) -> QueueInfo:
+        """One queue's counts; all zero for one that nobody has used."""
+        return (await self._store.queues.read([queue_name(name)]))[0]
+
+    async def set_queue_mode(self, name: str, mode: Literal["fair", "fifo"]) -> None:
+        """How tenants share a queue: ``fair``, by handler time, or ``fifo``, strictly by enqueue time.
+
+        Raises InvalidValue while tasks are ready in it.
+        """
+        if mode not in ("fair", "fifo"):
+            raise InvalidValue(f"mode={mode!r}: use 'fair' or 'fifo'")
+        await self._store.queues.set_mode(queue_name(name), mode)
+
+    async def get_tasks_in_queue(self, queue: str, skip: int = 0, take: int = 50) -> list[TaskInfo]:
+        """Ready tasks of a queue, in the order of its line; those of one batch oldest first."""
+        page(skip, take)
+        return await self._store.queues.tasks(queue_name(queue), skip, take)
+
+    async def get_dead_tasks(
+        self,
+        queue: str | None = None,
+        *,
+        tenant: str | None = None,
+        batch_id: str | None = None,
+        skip: int = 0,
+        take: int = 50,
+    ) -> list[TaskInfo]:
+        """Dead letters, oldest first, with the errors of their attempts."""
+        page(skip, take)
+        found: list[TaskInfo] = []
+        async for letter in self._dead(queue, tenant, batch_id):
+            if len(found) == take:
+                break
+            if skip > 0:
+                skip -= 1
+            else:
+                found.append(letter.info)
+        return found
+
+    async def retry_dead_tasks(
+        self,
+        queue: str | None = None,
+        *,
+        tenant: str | None = None,
+        batch_id: str | None = None,
+        count: int | None = 100,
+        max_attempts: int | None = None,
+    ) -> int:
+        """Make dead letters ready again with fresh attempts, oldest first; how many. ``count=None``: all there are now."""
+        attempts = None if max_attempts is None else whole("max_attempts", max_attempts)
+        return await self._move(partial(self._store.dead.retry, max_attempts=attempts), queue, tenant, batch_id, count)
+
+    async def discard_dead_tasks(
+        self,
+        queue: str | None = None,
+        *,
+        tenant: str | None = None,
+        batch_id: str | None = None,
+        count: int | None = 100,
+    ) -> int:
+        """Drop dead letters, oldest first; how many. They stay counted as failed."""
+        return await self._move(self._store.dead.discard, queue, tenant, batch_id, count)
+
+    async def _move(
+        self,
+        move: Callable[[Sequence[Letter]], Awaitable[int]],
+        queue: str | None,
+        tenant: str | None,
+        batch_id: str | None,
+        most: int | None,
+    ) -> int:
+        if most is not None:
+            whole("count", most, 0, 1_000_000_000)
+        limit = sum(info.dead for info in await self._store.queues.read()) if most is None else most
+        moved = 0
+        while moved < limit:
+            letters: list[Letter] = []
+            async for letter in self._dead(queue, tenant, batch_id):
+                letters.append(letter)
+                if len(letters) == min(AT_ONCE, limit - moved):
+                    break
+            taken = await move(letters) if letters else 0
+            if not taken:
+                break
+            moved += taken
+        return moved
+
+    async def _dead(self, queue: str | None, tenant: str | None, batch_id: str | None) -> AsyncIterator[Letter]:
+        queues = [queue_name(queue)] if queue is not None else [info.name for info in await self._store.queues.read()]
+        if tenant is not None:
+            tenant_name(tenant)
+        if batch_id is not None and tenant is not None:
+            info = await self._store.batches.get(batch_id)
+            if info is None or info.tenant != tenant:
+                return
+        async for letter in self._store.dead.walk(queues, tenant, batch_id):
+            yield letter
+
+    async def pause(self) -> None:
+        """Stop the whole instance: nothing is claimed, running tasks finish. It is stored, so later workers start paused."""
+        await self._store.queues.pause()
+
+    async def resume(self) -> None:
+        """Let work go on."""
+        await self._store.queues.resume()
+
+    async def is_paused(self) -> bool:
+        """Whether the instance is paused."""
+        return await self._store.queues.open()
+
+    async def get_workers(self) -> list[WorkerInfo]:
+        """Live worker processes; one that was killed stays listed for up to two lease lengths."""
+        return await self._store.queues.workers()
+
+    async def get_tenants(self, skip: int = 0, take: int = 50) -> list[TenantInfo]:
+        """Tenants by name, with their totals."""
+        page(skip, take)
+        return await self._store.queues.tenants(skip, take)
+
+    async def get_tenant(self, tenant: str) -> TenantInfo | None:
+        """One tenant's totals; None when nothing is kept of it."""
+        return await self._store.queues.tenant(tenant_name(tenant))

@@ -1,0 +1,154 @@
+"""A tenant's handle: the processor's calls less the tenant argument, and nothing of other tenants'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar, overload
+
+from taskproc.batch import Batch, Build
+from taskproc.handlers import Keep
+from taskproc.model import BatchInfo, TaskId, TaskInfo, TenantInfo
+from taskproc.options import NO_OPTIONS, CallOptions, call_options
+from taskproc.processor.calls import Calls
+from taskproc.values import Duration, milliseconds, tenant_name
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TenantTaskCalls:
+    """A tenant's calls for one task, with options."""
+
+    def __init__(self, calls: Calls, tenant: str, options: CallOptions) -> None:
+        self._calls = calls
+        self.name = tenant
+        self._options = options
+
+    @overload
+    async def enqueue(
+        self, handler: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId[R]: ...
+    @overload
+    async def enqueue(self, handler: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[R]: ...
+    async def enqueue(self, handler: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskId[Any]:
+        """Enqueue one task that belongs to no batch."""
+        return await self._calls._enqueue(self._options, None, self.name, handler, args, kwargs)
+
+    enqueue_task = enqueue
+
+    async def enqueue_raw(self, name: str, data: bytes) -> TaskId[Any]:
+        """Enqueue raw work for a handler in any language, by the handler's name."""
+        return await self._calls._enqueue_raw(self._options, None, self.name, name, data)
+
+
+class Tenant(TenantTaskCalls):
+    """Everything that a processor does, for one tenant. Other tenants' batches and tasks are not found through it."""
+
+    def __init__(self, calls: Calls, tenant: str) -> None:
+        super().__init__(calls, tenant_name(tenant), NO_OPTIONS)
+
+    def options(
+        self,
+        *,
+        queue: str | None = None,
+        delay: Duration | None = None,
+        delay_until: datetime | None = None,
+        max_attempts: int | None = None,
+        keep: Keep | None = None,
+        idempotency_key: str | None = None,
+    ) -> TenantTaskCalls:
+        """``enqueue`` and ``enqueue_raw`` with these options."""
+        chosen = call_options(
+            queue=queue,
+            delay=delay,
+            delay_until=delay_until,
+            max_attempts=max_attempts,
+            keep=keep,
+            idempotency_key=idempotency_key,
+        )
+        return TenantTaskCalls(self._calls, self.name, chosen)
+
+    async def enqueue_batch(
+        self, build: Build, *, queue: str = "default", label: str = "", idempotency_key: str | None = None
+    ) -> str:
+        """Enqueue a batch, all or nothing; its id."""
+        return await self._calls.enqueue_batch(queue, self.name, build, label=label, idempotency_key=idempotency_key)
+
+    def batch(
+        self, queue: str = "default", *, label: str = "", idempotency_key: str | None = None
+    ) -> AbstractAsyncContextManager[Batch]:
+        """The same as a block: it commits on exit, an exception stores nothing."""
+        return self._calls.batch(queue, self.name, label=label, idempotency_key=idempotency_key)
+
+    async def append(
+        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None
+    ) -> None:
+        """Append tasks to a batch. Raises NotFound or BatchCancelled."""
+        await self._calls._append(queue, self.name, batch_id, build, idempotency_key)
+
+    async def append_batch(
+        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None
+    ) -> bool:
+        """Append tasks to a batch; False when it doesn't exist, isn't this tenant's, or is cancelled."""
+        return await self._calls.append_batch(queue, self.name, batch_id, build, idempotency_key=idempotency_key)
+
+    async def cancel_batch(self, batch_id: str) -> bool:
+        """Cancel a batch."""
+        return await self._calls.cancel_batch(batch_id, tenant=self.name)
+
+    async def get_batch(self, batch_id: str) -> BatchInfo | None:
+        """A batch's counters."""
+        info = await self._calls.get_batch(batch_id)
+        return info if info is not None and info.tenant == self.name else None
+
+    async def get_batches(self, skip: int = 0, take: int = 50, before: str | None = None) -> list[BatchInfo]:
+        """The tenant's batches, newest first."""
+        return await self._calls.get_batches(self.name, skip, take, before)
+
+    async def count_batches(self) -> int:
+        """How many batches of the tenant there are."""
+        return await self._calls.count_batches(self.name)
+
+    async def wait_batch(self, batch_id: str, timeout: Duration) -> BatchInfo:
+        """The batch once it has settled. Raises NotFound, or NotReady when the time is over."""
+        return await self._calls._waits.wait(batch_id, self.name, milliseconds("timeout", timeout) / 1000)
+
+    async def get_task(self, task_id: str) -> TaskInfo | None:
+        """A task that has not ended, or a dead letter."""
+        info = await self._calls.get_task(task_id)
+        return info if info is not None and info.tenant == self.name else None
+
+    async def cancel_task(self, task_id: str) -> bool:
+        """Cancel one task."""
+        return await self._calls._store.tasks.cancel(task_id, self.name)
+
+    async def get_dead_tasks(
+        self, queue: str | None = None, *, batch_id: str | None = None, skip: int = 0, take: int = 50
+    ) -> list[TaskInfo]:
+        """The tenant's dead letters, oldest first."""
+        return await self._calls.get_dead_tasks(queue, tenant=self.name, batch_id=batch_id, skip=skip, take=take)
+
+    async def retry_dead_tasks(
+        self,
+        queue: str | None = None,
+        *,
+        batch_id: str | None = None,
+        count: int | None = 100,
+        max_attempts: int | None = None,
+    ) -> int:
+        """Make the tenant's dead letters ready again; how many."""
+        return await self._calls.retry_dead_tasks(
+            queue, tenant=self.name, batch_id=batch_id, count=count, max_attempts=max_attempts
+        )
+
+    async def discard_dead_tasks(
+        self, queue: str | None = None, *, batch_id: str | None = None, count: int | None = 100
+    ) -> int:
+        """Drop the tenant's dead letters; how many."""
+        return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count)
+
+    async def get_totals(self) -> TenantInfo | None:
+        """The tenant's totals; None when nothing is kept of it."""
+        return await self._calls.get_tenant(self.name)

@@ -1,0 +1,131 @@
+"""Everything in Redis: the only importer of redis-py, the only user of the Lua scripts.
+
+A ``Store`` is a client's side of it; a worker has connections and calls of its own (``WorkerStore``), so
+that what it must settle never waits behind what its handlers ask.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from taskproc.errors import ServerTooOld, TaskprocError
+from taskproc.keys import key, prefix_of
+from taskproc.store.batches import Batches
+from taskproc.store.dead import DeadLetters
+from taskproc.store.leases import Leases
+from taskproc.store.ledger import Ledger
+from taskproc.store.lua import Script
+from taskproc.store.queues import Queues
+from taskproc.store.scripts import bind
+from taskproc.store.target import Target
+from taskproc.store.tasks import Tasks
+from taskproc.store.waits import Events, Marker
+from taskproc.store.wire import Wire
+from taskproc.store.work import Work
+
+logger = logging.getLogger("taskproc")
+
+OLDEST = (6, 2)
+CLOSING_SECONDS = 1.0
+
+
+class Store:
+    """A client's calls, each within a bounded time."""
+
+    def __init__(self, target: Target, instance: str, patience: float) -> None:
+        self.target = target
+        self.prefix = prefix_of(instance)
+        self.wire = Wire(target, self.prefix)
+        self._patience = patience
+        self._ledger = Ledger()
+        scripts = bind(self._run, self.prefix)
+        self.batches = Batches(scripts, self._ledger, patience)
+        self.tasks = Tasks(scripts, self._ledger)
+        self.dead = DeadLetters(scripts, self._ledger)
+        self.queues = Queues(scripts)
+
+    async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
+        return await self.wire.call(script, args, self._patience)
+
+    async def open(self, patience: float | None) -> None:
+        """Meet the server: its version, and the schema of the keys. ``patience`` of None waits for it without end.
+
+        Raises ServerTooOld, SchemaMismatch, ServerRefused or RedisUnavailable.
+        """
+        check_version(await server_info(self.wire, "server", patience))
+        await self.queues.open()
+
+    def events(
+        self, channels: Sequence[str], on_message: Callable[[str, str], None], on_subscribed: Callable[[], None]
+    ) -> Events:
+        """A subscription, not yet running."""
+        return Events(self.wire, self.prefix, channels, on_message, on_subscribed)
+
+    async def close(self) -> None:
+        """Forget what Redis remembers of this client's calls, and close its connections."""
+        if self._ledger.used:
+            with suppress(TaskprocError):
+                await self.wire.command("UNLINK", key(self.prefix, "p", self._ledger.producer), patience=CLOSING_SECONDS)
+        await self.wire.close()
+
+
+class WorkerStore:
+    """A worker's calls, which go on until they are answered, or for ``patience`` seconds once it is set."""
+
+    def __init__(self, target: Target, instance: str, queues: Sequence[str], lease_ms: int) -> None:
+        self._prefix = prefix = prefix_of(instance)
+        self.patience: float | None = None
+        self.wire = Wire(target, prefix)
+        self.work = Work(bind(self._run, prefix), queues, lease_ms)
+        self.leases = Leases(target, prefix)
+        self.marker = Marker(self.wire, prefix, queues)
+
+    async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
+        return await self.wire.call(script, args, self.patience)
+
+    async def payload(self, segment: str, local: bytes) -> bytes | None:
+        """A large payload, which lies apart from its task."""
+        stored: bytes | None = await self.wire.command(
+            "HGET", key(self._prefix, "b", segment, "big"), local, patience=self.patience
+        )
+        return stored
+
+    async def check(self) -> None:
+        """Warn of a server that would delete live tasks when it is full."""
+        policy = (await server_info(self.wire, "memory", self.patience)).get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            logger.warning(
+                "Redis deletes keys when it is full (maxmemory-policy %s): set noeviction, or tasks get lost", policy
+            )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.marker.close()
+        self.leases.close()
+        await self.wire.close()
+
+
+async def server_info(wire: Wire, section: str, patience: float | None) -> dict[str, str]:
+    """A section of the server's INFO; empty where this user may not read it."""
+    try:
+        told = await wire.command("INFO", section, patience=patience)
+    except TaskprocError as error:
+        if "NOPERM" in str(error) or "NoPermission" in str(error):
+            return {}
+        raise
+    lines = (line.partition(":") for line in told.decode("utf-8", "replace").splitlines() if ":" in line)
+    return {name: value for name, _, value in lines}
+
+
+def check_version(info: dict[str, str]) -> None:
+    """Raises ServerTooOld for a server before Redis 6.2; Valkey tells the version of Redis that it stands for."""
+    version = info.get("redis_version", "")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers and numbers < OLDEST:
+        raise ServerTooOld(f"the server is Redis {version}; taskproc needs Redis 6.2 or later, or Valkey")
+
+
+__all__ = ["Store", "WorkerStore", "check_version"]

@@ -1,0 +1,147 @@
+"""Batches in Redis: creating, appending, cancelling, reading."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from taskproc.errors import InvalidValue, RedisUnavailable, StagingLost
+from taskproc.ids import digest, is_batch_id, new_id
+from taskproc.model import BatchInfo, BatchState
+from taskproc.store.ledger import Ledger
+from taskproc.store.scripts import Reply, Scripts
+from taskproc.store.segment import Segment
+from taskproc.values import from_us
+
+MOST_QUEUES = 64
+BUSY_PAUSE = 0.2
+
+
+class Batches:
+    """Everything that is done to whole batches."""
+
+    def __init__(self, scripts: Scripts, ledger: Ledger, patience: float) -> None:
+        self._scripts = scripts
+        self._ledger = ledger
+        self._patience = patience
+
+    def new(self) -> Segment:
+        """An empty segment for a batch of its own."""
+        return Segment(self._scripts, new_id(), append=False)
+
+    def more(self, batch_id: str) -> Segment:
+        """An empty segment for tasks that will be appended to a batch."""
+        return Segment(self._scripts, f"{batch_id}+{new_id()[:10]}", append=True)
+
+    async def create(
+        self, segment: Segment, tenant: str, label: str, idempotency_key: str | None, continuations: list[bytes]
+    ) -> str:
+        """Make a segment's tasks a visible batch; its id, or that of the first batch with the key.
+
+        Raises StagingLost when a part is missing, InvalidValue above 64 queues; nothing is stored then.
+        """
+        idem = "" if idempotency_key is None else digest("batch", tenant, idempotency_key)
+        if segment.small:
+            reply = await self._scripts.batch_create(
+                segment.seg, tenant, label, idem, segment.chunk.lists(), len(continuations),
+                *continuations, *segment.chunk.bodies(),
+            )  # fmt: skip
+        else:
+            await segment.flush(everything=True)
+            reply = await self._scripts.batch_commit(segment.seg, tenant, label, idem, segment.sizes(), *continuations)
+        _refuse(reply)
+        found: str = reply[1].decode()
+        if found != segment.seg:
+            await segment.drop()
+        return found
+
+    async def append(self, segment: Segment, batch_id: str, tenant: str, idempotency_key: str | None) -> str:
+        """Make a segment's tasks part of a batch: ``ok``, ``unknown`` or ``cancelled``.
+
+        Raises StagingLost, InvalidValue above 64 queues, RedisUnavailable when the batch has too many
+        appended segments that still wait; nothing is stored then.
+        """
+        idem = "" if idempotency_key is None else digest("append", tenant, batch_id, idempotency_key)
+        if segment.small:
+            chunk = segment.chunk
+            reply = await self._ledger.call(
+                lambda call: self._scripts.batch_append(call, batch_id, tenant, idem, chunk.lists(), *chunk.bodies())
+            )
+        else:
+            await segment.flush(everything=True)
+            reply = await self._commit_segment(segment, batch_id, tenant, idem)
+        _refuse(reply)
+        outcome: str = reply[0].decode()
+        if outcome != "ok":
+            await segment.drop()
+        return outcome
+
+    async def _commit_segment(self, segment: Segment, batch_id: str, tenant: str, idem: str) -> Reply:
+        deadline = time.monotonic() + self._patience
+        while True:
+            reply = await self._ledger.call(
+                lambda call: self._scripts.segment_commit(call, batch_id, tenant, segment.seg, idem, segment.sizes())
+            )
+            if reply[0] != b"busy":
+                return reply
+            if time.monotonic() > deadline:
+                raise RedisUnavailable(
+                    f"batch {batch_id} has 2,000 appended lists of tasks that wait; let workers run some first"
+                )
+            await asyncio.sleep(BUSY_PAUSE)
+
+    async def cancel(self, batch_id: str, tenant: str | None) -> bool:
+        """Cancel a batch; False when it is unknown, another tenant's, or has nothing left to cancel."""
+        if not is_batch_id(batch_id):
+            return False
+        reply = await self._ledger.call(lambda call: self._scripts.batch_cancel(call, batch_id, tenant or ""))
+        return bool(reply[0] == b"ok")
+
+    async def get(self, batch_id: str, *, watch: bool = False) -> BatchInfo | None:
+        """A batch's counters; ``watch``: its settling will be published."""
+        if not is_batch_id(batch_id):
+            return None
+        reply = await self._scripts.batch_get(int(watch), batch_id.encode())
+        return _info(reply[0])
+
+    async def page(self, tenant: str, skip: int, take: int, before: str | None) -> list[BatchInfo]:
+        """A tenant's batches, newest first."""
+        found: list[BatchInfo] = []
+        while take > 0:
+            ids = (await self._scripts.batch_list(tenant, skip, min(take, 250), before or ""))[1:]
+            if not ids:
+                break
+            found += [info for entry in await self._scripts.batch_get(0, *ids) if (info := _info(entry)) is not None]
+            skip, take = skip + len(ids), take - len(ids)
+        return found
+
+    async def count(self, tenant: str) -> int:
+        """How many batches of a tenant there are."""
+        return int((await self._scripts.batch_list(tenant, 0, 1, ""))[0])
+
+
+def _refuse(reply: Reply) -> None:
+    if reply[0] == b"queues":
+        raise InvalidValue(f"a batch of {int(reply[1])} queues: at most {MOST_QUEUES}")
+    if reply[0] == b"gap":
+        raise StagingLost("staged tasks are missing in Redis; nothing was stored, send the batch again")
+
+
+def _info(entry: list[bytes]) -> BatchInfo | None:
+    if not entry:
+        return None
+    total, remaining, failed, cancelled = (int(n) for n in entry[4:8])
+    return BatchInfo(
+        id=entry[0].decode(),
+        tenant=entry[1].decode(),
+        label=entry[2].decode(),
+        state=BatchState(entry[3].decode()),
+        total=total,
+        done=total - remaining - failed - cancelled,
+        failed=failed,
+        cancelled=cancelled,
+        remaining=remaining,
+        run_seconds=int(entry[8]) / 1e6,
+        created_at=from_us(int(entry[9])),
+        ended_at=from_us(int(entry[10])) if entry[10] else None,
+    )

@@ -1,0 +1,51 @@
+"""A producer's calls that change something, numbered so that each is done once however often it is sent.
+
+The scripts remember the answer of every call until the producer has acknowledged it, which it does by the
+way with its later calls; a call below the lowest unacknowledged number is refused as stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from taskproc.errors import OutcomeUnknown
+from taskproc.ids import new_id
+from taskproc.store.scripts import Json, Reply, to_json
+
+T = TypeVar("T")
+
+ACKNOWLEDGED_AT_ONCE = 64
+
+
+class Ledger:
+    """The numbers of one producer's calls."""
+
+    def __init__(self) -> None:
+        self.producer = new_id()
+        self._next = 1
+        self._open: set[int] = set()
+        self._ended: list[int] = []
+
+    @property
+    def used(self) -> bool:
+        """Whether there may be something to remember in Redis."""
+        return self._next > 1
+
+    async def call(self, send: Callable[[Json], Awaitable[Reply]]) -> Reply:
+        """Send a call under a number of its own; ``send`` may send it several times.
+
+        Raises OutcomeUnknown when Redis refuses it as older than what was acknowledged.
+        """
+        number = self._next
+        self._next += 1
+        self._open.add(number)
+        acknowledged, self._ended = self._ended[:ACKNOWLEDGED_AT_ONCE], self._ended[ACKNOWLEDGED_AT_ONCE:]
+        try:
+            reply = await send(to_json([self.producer, number, min(self._open), *acknowledged]))
+        finally:
+            self._open.discard(number)
+            self._ended.append(number)
+        if reply[0] == b"stale":
+            raise OutcomeUnknown("Redis refused a call as older than one that was acknowledged; it was not done now")
+        return reply

@@ -1,0 +1,137 @@
+"""Lua scripts as files: their headers, their includes, their text as Redis gets it.
+
+A script is ``lua/<noun>_<verb>.lua``; an include is ``lua/include/<function>.lua`` with one local
+function of that name. A script's text is its includes in the order in which they need each other,
+then its own. The header is the contract: ``taskproc.store.scripts`` checks its typed methods against it.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HEADER = re.compile(r"^-- ?(.*)$")
+ARGUMENT = re.compile(r"^ {2}(\d+) (\w+) (\w+)(\.\.\.)?")
+CALL = re.compile(r"\b(\w+)\(")
+COMMENT = re.compile(r"--[^\n]*")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One line of a header's KEYS or ARGV."""
+
+    name: str
+    type: str
+    variadic: bool = False
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a script says of itself, before its first line of code."""
+
+    summary: str
+    moves: str
+    keys: tuple[Argument, ...]
+    argv: tuple[Argument, ...]
+    returns: str
+    includes: tuple[str, ...]
+    cost: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script as Redis gets it."""
+
+    name: str
+    header: Header
+    text: bytes
+    sha: bytes
+
+
+def folder() -> Path:
+    """Where the Lua files are: inside the package in a wheel, beside it in a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    packaged = here / "_lua"
+    return packaged if packaged.is_dir() else here.parent / "lua"
+
+
+def parse_header(name: str, source: str) -> Header:
+    """The header of a script.
+
+    Raises ValueError naming the script and what is missing or out of order.
+    """
+    sections: dict[str, list[str]] = {"Summary": []}
+    current = "Summary"
+    for line in source.splitlines():
+        match = HEADER.match(line)
+        if match is None:
+            break
+        text = match[1]
+        title = re.match(r"^(Moves|KEYS|ARGV|Returns|Includes|Cost):\s*(.*)$", text)
+        if title:
+            current = title[1]
+            sections[current] = [title[2]] if title[2] else []
+        else:
+            sections[current].append(text)
+    order = ["Summary", "Moves", "KEYS", "ARGV", "Returns", "Includes", "Cost"]
+    if list(sections) != order or not all(sections.values()):
+        raise ValueError(
+            f"lua/{name}.lua: the header must have {', '.join(order)} in this order, it has {', '.join(sections)}"
+        )
+    return Header(
+        summary=" ".join(sections["Summary"]),
+        moves=" ".join(sections["Moves"]),
+        keys=_arguments(name, "KEYS", sections["KEYS"]),
+        argv=_arguments(name, "ARGV", sections["ARGV"]),
+        returns=" ".join(part.strip() for part in sections["Returns"]),
+        includes=tuple(part.strip() for part in " ".join(sections["Includes"]).split(",")),
+        cost=" ".join(sections["Cost"]),
+    )
+
+
+def _arguments(name: str, section: str, lines: list[str]) -> tuple[Argument, ...]:
+    found = [match for line in lines if (match := ARGUMENT.match(line))]
+    if [int(match[1]) for match in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"lua/{name}.lua: {section} must be numbered from 1")
+    return tuple(Argument(match[2], match[3], bool(match[4])) for match in found)
+
+
+@cache
+def includes() -> Mapping[str, str]:
+    """The source of each include by its name."""
+    return {path.stem: path.read_text("utf-8") for path in sorted((folder() / "include").glob("*.lua"))}
+
+
+def uses(source: str, known: Mapping[str, str]) -> list[str]:
+    """The includes that a source calls itself, in order of their first call."""
+    called = (match[1] for match in CALL.finditer(COMMENT.sub("", source)))
+    return list(dict.fromkeys(name for name in called if name in known))
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all scripts."""
+    return tuple(path.stem for path in sorted(folder().glob("*.lua")))
+
+
+def load(name: str, replaced: Mapping[str, str] | None = None) -> Script:
+    """A script with its includes. ``replaced`` puts other sources in place of includes, as tests do with the clock."""
+    known = {**includes(), **(replaced or {})}
+    source = (folder() / f"{name}.lua").read_text("utf-8")
+    header = parse_header(name, source)
+    ordered: list[str] = []
+
+    def add(include: str) -> None:
+        if include in ordered:
+            return
+        for needed in uses(known[include], known):
+            if needed != include:
+                add(needed)
+        ordered.append(include)
+
+    for include in uses(source, known):
+        add(include)
+    text = "\n".join([*(known[include].rstrip() for include in ordered), source]).encode()
+    return Script(name, header, text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())

@@ -1,0 +1,152 @@
+"""Queues, tenants, workers and the instance as a whole: reading, pausing, keeping house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from taskproc.errors import InvalidValue, SchemaMismatch
+from taskproc.keys import SCHEMA
+from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
+from taskproc.store.scripts import Scripts
+from taskproc.store.tasks import task_info
+from taskproc.values import from_ms
+
+PRUNE_AT_ONCE = {"batches": 100, "staging": 100, "tenants": 50}
+STAGING_MS = 3_600_000
+
+
+class Queues:
+    """What can be read and switched beyond batches and tasks."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    async def open(self) -> bool:
+        """Note the schema at first use; whether the instance is paused. Raises SchemaMismatch."""
+        found, _now, paused = await self._scripts.instance_open(SCHEMA)
+        if int(found) != SCHEMA:
+            raise mismatch(int(found))
+        return bool(paused)
+
+    async def pause(self) -> None:
+        """Stop all claims."""
+        await self._scripts.instance_pause(1)
+
+    async def resume(self) -> None:
+        """Let claims go on."""
+        await self._scripts.instance_pause(0)
+
+    async def set_mode(self, queue: str, mode: str) -> None:
+        """Make a queue ``fair`` or ``fifo``. Raises InvalidValue while tasks are ready in it."""
+        reply = await self._scripts.queue_mode(queue, mode)
+        if reply[0] == b"busy":
+            raise InvalidValue(f"queue {queue} has {int(reply[1])} ready tasks: its mode can only change while it is empty")
+
+    async def read(self, names: Sequence[str] = ()) -> list[QueueInfo]:
+        """The counts of queues; with no names of all that are in use."""
+        now, *entries = await self._scripts.queue_read(*(name.encode() for name in names))
+        return [
+            QueueInfo(
+                name=name.decode(),
+                ready=ready,
+                running=running,
+                delayed=delayed,
+                dead=dead,
+                oldest_ready_seconds=max(0.0, (int(now) - int(oldest)) / 1000) if oldest else None,
+                mode=mode.decode(),
+            )
+            for name, ready, running, delayed, dead, oldest, mode in entries
+        ]
+
+    async def tasks(self, queue: str, skip: int, take: int) -> list[TaskInfo]:
+        """Ready tasks of a queue in the order of its line."""
+        found: list[TaskInfo] = []
+        while take > 0:
+            lists = await self._scripts.queue_tasks(queue, skip, min(take, 250))
+            page = [
+                task_info(
+                    batch.decode(),
+                    body,
+                    TaskState.READY,
+                    queue,
+                    tenant.decode(),
+                    shown.decode() or None,
+                    int(created),
+                    None,
+                )
+                for tenant, shown, batch, created, *bodies in lists
+                for body in bodies
+            ]
+            if not page:
+                break
+            found += page
+            skip, take = skip + len(page), take - len(page)
+        return [info for info in found if info.name]
+
+    async def tenants(self, skip: int, take: int) -> list[TenantInfo]:
+        """Tenants by name, with their totals."""
+        found: list[TenantInfo] = []
+        while take > 0:
+            names = (await self._scripts.tenant_list(skip, min(take, 250)))[1:]
+            if not names:
+                break
+            found += await self._totals(names)
+            skip, take = skip + len(names), take - len(names)
+        return found
+
+    async def tenant(self, tenant: str) -> TenantInfo | None:
+        """A tenant's totals; None when nothing is kept of it."""
+        found = await self._totals([tenant.encode()])
+        return found[0] if found else None
+
+    async def _totals(self, names: Sequence[bytes]) -> list[TenantInfo]:
+        entries = [entry for entry in await self._scripts.tenant_read(*names) if entry]
+        found = []
+        for tenant, *numbers in entries:
+            batches, total, remaining, failed, cancelled, us, ready, running = (int(n) for n in numbers)
+            found.append(
+                TenantInfo(
+                    tenant=tenant.decode(),
+                    batches=batches,
+                    total=total,
+                    done=total - remaining - failed - cancelled,
+                    failed=failed,
+                    cancelled=cancelled,
+                    remaining=remaining,
+                    run_seconds=us / 1e6,
+                    ready=ready,
+                    running=running,
+                )
+            )
+        return found
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Live worker processes."""
+        _now, *entries = await self._scripts.worker_list()
+        found = []
+        for worker, until, said in entries:
+            info = orjson.loads(said) if said else {}
+            found.append(
+                WorkerInfo(
+                    id=worker.decode(),
+                    name=info.get("name", ""),
+                    host=info.get("host", ""),
+                    pid=info.get("pid", 0),
+                    queues=tuple(info.get("queues", ())),
+                    slots=info.get("slots", 0),
+                    running=info.get("running", 0),
+                    started_at=from_ms(info.get("started", 0)),
+                    last_seen=from_ms(float(until) - 2 * info.get("lease", 0)),
+                )
+            )
+        return found
+
+
+def mismatch(found: int) -> SchemaMismatch:
+    """The error for keys of another layout."""
+    return SchemaMismatch(
+        f"the keys in Redis have schema {found}, this version of taskproc has {SCHEMA}; "
+        "run one version, or give the new one a prefix of its own"
+    )

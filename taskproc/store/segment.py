@@ -1,0 +1,149 @@
+"""Tasks on their way to Redis: chunks that fit in one call, and the segment that they make together."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from taskproc.codec import LARGE, write_body, write_stub
+from taskproc.errors import RedisUnavailable, StagingLost
+from taskproc.store.scripts import Json, Scripts, to_json
+
+CHUNK_WEIGHT = 1_000
+CHUNK_BYTES = 512 * 1024
+DELAYED_WEIGHT = 4
+"""A delayed task costs Redis about four times a ready one."""
+
+Place = tuple[str, int | None, int | None]
+"""Queue, delay in ms, due time in ms."""
+
+
+class Chunk:
+    """Tasks that one call takes, by where they go."""
+
+    __slots__ = ("large", "places", "size", "weight")
+
+    def __init__(self) -> None:
+        self.places: dict[Place, list[bytes]] = {}
+        self.large: list[bytes] = []
+        self.weight = 0
+        self.size = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next task belongs into another chunk."""
+        return self.weight >= CHUNK_WEIGHT or self.size >= CHUNK_BYTES
+
+    def add(self, place: Place, body: bytes) -> None:
+        """Add a task's body."""
+        bodies = self.places.get(place)
+        if bodies is None:
+            bodies = self.places[place] = []
+        bodies.append(body)
+        self.weight += 1 if place[1] is None and place[2] is None else DELAYED_WEIGHT
+        self.size += len(body)
+
+    def add_large(self, local: bytes, payload: bytes) -> None:
+        """Add the payload of a task whose body is a stub."""
+        self.large += (local, payload)
+        self.size += len(payload)
+
+    def lists(self) -> Json:
+        """What ``include/stage_put.lua`` needs to know of the bodies."""
+        entries: list[list[object]] = []
+        for (queue, delay, due), bodies in self.places.items():
+            kind = "r" if delay is None and due is None else "d"
+            entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
+        if self.large:
+            entries.append(["big", "", len(self.large) // 2, 0])
+        return to_json(entries)
+
+    def bodies(self) -> list[bytes]:
+        """The bodies in the order of ``lists``."""
+        return [body for bodies in self.places.values() for body in bodies] + self.large
+
+    def sizes(self) -> dict[tuple[str, str], int]:
+        """How many tasks there are of each kind and queue."""
+        found: dict[tuple[str, str], int] = {}
+        for (queue, delay, due), bodies in self.places.items():
+            where = ("r" if delay is None and due is None else "d", queue)
+            found[where] = found.get(where, 0) + len(bodies)
+        if self.large:
+            found["big", ""] = len(self.large) // 2
+        return found
+
+
+class Segment:
+    """Tasks that become visible together. What doesn't fit in one call is staged chunk by chunk."""
+
+    def __init__(self, scripts: Scripts, seg: str, *, append: bool) -> None:
+        self._scripts = scripts
+        self.seg = seg
+        self.append = append
+        self.chunk = Chunk()
+        self.total = 0
+        self._full: list[Chunk] = []
+        self._staged = 0
+        self._sizes: dict[tuple[str, str], int] = {}
+
+    def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
+        """Add a task; nothing is sent."""
+        if len(payload) > LARGE:
+            segment = {"g": self.seg} if len(self.seg) > 22 else {}
+            self.chunk.add_large(local, payload)
+            self.chunk.add(place, write_stub(local, {**extension, **segment}, len(payload)))
+        else:
+            self.chunk.add(place, write_body(local, extension, payload))
+        self.total += 1
+        if self.chunk.full:
+            self.turn()
+
+    def turn(self) -> None:
+        """Close the chunk at hand and begin another."""
+        self._full.append(self.chunk)
+        self.chunk = Chunk()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether full chunks wait to be sent."""
+        return bool(self._full)
+
+    @property
+    def small(self) -> bool:
+        """Whether it all fits in one call, and nothing was staged."""
+        return self._staged == 0 and not self._full
+
+    @property
+    def queues(self) -> set[str]:
+        """The queues of all its tasks so far."""
+        chunks = [*self._full, self.chunk]
+        return {queue for kind, queue in self._sizes if kind != "big"} | {place[0] for c in chunks for place in c.places}
+
+    async def flush(self, *, everything: bool = False) -> None:
+        """Stage the full chunks, or also the one at hand.
+
+        Raises StagingLost when Redis has lost a chunk that it acknowledged, as after a failover.
+        """
+        if everything and self.chunk.weight:
+            self.turn()
+        while self._full:
+            chunk = self._full[0]
+            reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *chunk.bodies())
+            if reply[0] != b"ok":
+                raise StagingLost(
+                    f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"
+                )
+            self._full.pop(0)
+            self._staged += 1
+            for where, n in chunk.sizes().items():
+                self._sizes[where] = self._sizes.get(where, 0) + n
+
+    def sizes(self) -> Json:
+        """What must have been staged, for the commit."""
+        return to_json([[kind, queue, n] for (kind, queue), n in self._sizes.items()])
+
+    async def drop(self) -> None:
+        """Give up what was staged; where Redis can't be reached now, pruning does it later."""
+        self._full.clear()
+        if self._staged:
+            with suppress(RedisUnavailable):
+                await self._scripts.stage_drop(self.seg)

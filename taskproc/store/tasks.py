@@ -1,0 +1,131 @@
+"""Single tasks in Redis: enqueueing one, finding one, cancelling one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+
+import orjson
+
+from taskproc.codec import NOTHING, Body, handler_name, read_body
+from taskproc.errors import CorruptTask
+from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
+from taskproc.model import AttemptError, TaskInfo, TaskState
+from taskproc.store.ledger import Ledger
+from taskproc.store.scripts import Json, Reply, Scripts
+from taskproc.store.segment import Place, Segment
+from taskproc.values import from_ms, from_us
+
+
+class Tasks:
+    """Everything that is done to one task."""
+
+    def __init__(self, scripts: Scripts, ledger: Ledger) -> None:
+        self._scripts = scripts
+        self._ledger = ledger
+        self._locals = locals_from(random_start())
+
+    async def enqueue(
+        self, tenant: str, place: Place, extension: dict[str, object], payload: bytes, key: str | None, keep_ms: int
+    ) -> str:
+        """Enqueue one task; its id, or that of the first with the idempotency key."""
+        segment = Segment(self._scripts, "", append=True)
+        local = next(self._locals)
+        segment.add(place, local, extension, payload)
+        if segment.waiting:
+            segment.chunk = segment._full.pop()
+        chunk = segment.chunk
+        seed, idem = new_id(), "" if key is None else digest("task", tenant, key)
+        reply = await self._ledger.call(
+            lambda call: self._scripts.task_enqueue(
+                call, tenant, seed, idem, keep_ms, chunk.lists(), local.decode(), *chunk.bodies()
+            )
+        )
+        found: str = reply[1].decode()
+        return found
+
+    async def get(self, task_id: str) -> TaskInfo | None:
+        """A task that is delayed, running or dead, or ready and near either end of its list; None otherwise."""
+        if not is_task_id(task_id):
+            return None
+        cursor = "0:0"
+        for _ in range(4):
+            reply = await self._scripts.task_read(task_id, cursor)
+            if reply[0] != b"more":
+                break
+            cursor = reply[1].decode()
+        if reply[0] in (b"more", b"unknown"):
+            return None
+        state, queue, tenant, batch, created, now, score, stored, errors = reply
+        due = int(float(score)) if score and state == b"delayed" else None
+        if due is not None and due <= int(now):
+            state = b"ready"
+        return task_info(
+            task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
+            tenant.decode(), batch.decode() or None, int(created), due, errors,
+        )  # fmt: skip
+
+    async def cancel(self, task_id: str, tenant: str | None) -> bool:
+        """Cancel one task: True when it will not run, or was running and is being cancelled."""
+        if not is_task_id(task_id):
+            return False
+        for _ in range(2):  # a task may move while its lists are searched; a second look settles it
+            cursor = "0:0"
+            while cursor:
+                reply = await self._ledger.call(partial(self._cancel_at, task_id, tenant or "", cursor))
+                if reply[0] in (b"ok", b"running"):
+                    return True
+                if reply[0] == b"dead":
+                    return False
+                cursor = reply[1].decode() if reply[0] == b"more" else ""
+        return False
+
+    def _cancel_at(self, task_id: str, tenant: str, cursor: str, call: Json) -> Awaitable[Reply]:
+        return self._scripts.task_cancel(call, task_id, tenant, cursor)
+
+
+def task_info(
+    batch: str, stored: bytes, state: TaskState, queue: str, tenant: str, shown: str | None, created_us: int,
+    scheduled_ms: int | None, errors: bytes = b"",
+) -> TaskInfo:  # fmt: skip
+    """What is known of a task from its body and where it lies. ``shown``: the batch that callers know it by."""
+    try:
+        body = read_body(stored)
+    except CorruptTask:
+        body = Body(stored[:10].decode("ascii", "replace"), NOTHING, stored[11:])
+    created = body.number("c")
+    running = state is TaskState.RUNNING
+    return TaskInfo(
+        id=batch + body.local,
+        name=handler_name(body.payload) if not body.stub else "",
+        queue=queue,
+        tenant=tenant,
+        batch_id=body.text("p") or shown,
+        state=state,
+        attempt=body.number("a") + int(running),
+        max_attempts=body.number("m") or None,
+        created_at=from_ms(created) if created else from_us(created_us),
+        scheduled_for=None if scheduled_ms is None else from_ms(scheduled_ms),
+        data=body.payload,
+        errors=read_errors(errors),
+    )
+
+
+def read_errors(stored: bytes) -> tuple[AttemptError, ...]:
+    """The errors of a task's attempts, oldest first; lines that can't be read are left out."""
+    found = []
+    for line in stored.split(b"\n") if stored else ():
+        try:
+            entry = orjson.loads(line)
+            found.append(
+                AttemptError(
+                    attempt=int(entry.get("attempt", 0)),
+                    type=str(entry.get("type", "")),
+                    message=str(entry.get("message", "")),
+                    traceback=str(entry.get("traceback", "")),
+                    at=from_ms(entry.get("at", 0)),
+                )
+            )
+        except (ValueError, AttributeError, TypeError):
+            continue
+    return tuple(found)

@@ -1,0 +1,127 @@
+"""What a worker does in Redis: steps that settle and claim, promotion, rescue, pruning."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from taskproc.errors import TaskprocError
+from taskproc.ids import new_id
+from taskproc.keys import SCHEMA
+from taskproc.store.queues import mismatch
+from taskproc.store.scripts import Scripts, to_json
+
+MOST = 128
+"""Settlements and claims of one step: more would make the script too long."""
+
+PROMOTE, RESCUE = 250, 100
+PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 100, 50
+STAGED_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class Claims:
+    """Tasks of one batch that were claimed together."""
+
+    queue: str
+    tenant: str
+    batch: str
+    created_us: int
+    token: str
+    bodies: list[bytes]
+
+
+Group = tuple[str, str, int, list[str], list[tuple[object, ...]]]
+"""A batch's settlements as ``include/settle_plan.lua`` has them: batch, queue, µs, members, verbs."""
+
+
+@dataclass(slots=True)
+class Step:
+    """The answer to a step."""
+
+    paused: bool
+    lost: list[str]
+    again: list[str]
+    claims: list[Claims]
+
+
+@dataclass(slots=True)
+class Horizon:
+    """When upkeep has something to do next, on this process's monotonic clock."""
+
+    due: float | None = None
+    ends: float | None = None
+    server_ms: int = 0
+
+    def note(self, now: bytes, due: bytes, ends: bytes) -> None:
+        """Take over what a script answered: its time, the next due task and the next end of a lease, in ms."""
+        here, self.server_ms = time.monotonic(), int(now)
+        self.due = None if not due else here + max(0.0, (float(due) - self.server_ms) / 1000)
+        self.ends = None if not ends else here + max(0.0, (float(ends) - self.server_ms) / 1000)
+
+
+class Work:
+    """A worker's side of the store. Its id is new for each start: with a step's number it makes a lease's token."""
+
+    def __init__(self, scripts: Scripts, queues: Sequence[str], lease_ms: int) -> None:
+        self.worker = new_id()
+        self.horizon = Horizon()
+        self._scripts = scripts
+        self._lease_ms = lease_ms
+        self._queues = to_json(list(queues))
+        self._seq = 0
+
+    async def step(self, want: int, groups: Sequence[Group]) -> Step:
+        """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout."""
+        self._seq += 1
+        reply = await self._scripts.step(SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, to_json(groups))
+        if reply[0] == b"schema":
+            raise mismatch(int(reply[1]))
+        if reply[0] == b"stale":
+            self.worker, self._seq = new_id(), 0
+            raise TaskprocError("Redis has seen later steps of this worker's; it goes on under a new id")
+        _, now, due, ends, paused, lost, again, claims = reply
+        self.horizon.note(now, due, ends)
+        token = f"{self.worker}{self._seq}"
+        return Step(
+            bool(paused),
+            [member.decode() for member in lost],
+            [member.decode() for member in again],
+            [_claims(entry, token) for entry in claims],
+        )
+
+    async def promote(self) -> int:
+        """Make due tasks ready, a bounded number; how many. As many as ``PROMOTE`` means that there may be more."""
+        return self._upkeep(await self._scripts.upkeep_promote(PROMOTE))
+
+    async def rescue(self) -> int:
+        """Take tasks from workers that are gone, a bounded number; how many."""
+        return self._upkeep(await self._scripts.upkeep_rescue(RESCUE))
+
+    def _upkeep(self, reply: list[Any]) -> int:
+        _, count, now, due, ends = reply
+        self.horizon.note(now, due, ends)
+        return int(count)
+
+    async def prune(self, retention_ms: int) -> bool:
+        """Delete what is past its retention, a bounded amount; whether there may be more."""
+        batches = await self._scripts.batch_prune(retention_ms, PRUNE_BATCHES)
+        staged = await self._scripts.staging_prune(STAGED_MS, PRUNE_STAGED)
+        tenants = await self._scripts.tenant_prune(retention_ms, PRUNE_TENANTS)
+        return bool(batches[1] == PRUNE_BATCHES or staged[1] == PRUNE_STAGED or tenants[1] == PRUNE_TENANTS)
+
+    async def renew(self, member: str, duration_ms: int) -> bool:
+        """Prolong one lease to at least this duration from now; False when it is lost."""
+        _, lost, _ = await self._scripts.lease_renew(self.worker, "", duration_ms, member.encode())
+        return not lost
+
+    async def leave(self) -> None:
+        """Take the worker off the list."""
+        await self._scripts.worker_leave(self.worker)
+
+
+def _claims(entry: list[Any], token: str) -> Claims:
+    queue, tenant, batch, created, bodies = entry
+    return Claims(queue.decode(), tenant.decode("utf-8", "replace"), batch.decode(), int(created), token, bodies)

@@ -1,0 +1,99 @@
+"""Values that callers pass: names, durations, times. What is refused is refused here, before anything is stored."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+
+from taskproc.errors import InvalidValue
+
+Duration = timedelta | float | int
+"""A ``timedelta``, or seconds as a number."""
+
+LONGEST = timedelta(days=36525)
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def queue_name(name: object) -> str:
+    """A queue's name. Raises InvalidValue for anything but 1 to 64 of letters, digits, ``_``, ``.`` and ``-``."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidValue(f"queue name {name!r}: use 1 to 64 characters of A-Z a-z 0-9 _ . -")
+    return name
+
+
+def queue_names(names: object) -> tuple[str, ...]:
+    """Queue names in the order in which they are served, at least one, each once."""
+    if isinstance(names, str) or not isinstance(names, list | tuple) or not names:
+        raise InvalidValue(f"queues={names!r}: give a list of at least one queue name")
+    found = tuple(queue_name(name) for name in names)
+    if len(set(found)) != len(found):
+        raise InvalidValue(f"queues={names!r}: a queue stands there twice")
+    if len(found) > 64:
+        raise InvalidValue(f"queues: {len(found)} names; at most 64 can be served by one worker")
+    return found
+
+
+def tenant_name(name: object) -> str:
+    """A tenant's name. Raises InvalidValue for anything but a text of 1 to 255 bytes in UTF-8."""
+    if not isinstance(name, str):
+        raise InvalidValue(f"tenant {name!r}: use a text of 1 to 255 bytes")
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise InvalidValue(f"tenant {name!r}: it can't be encoded as UTF-8") from None
+    if not 1 <= size <= 255:
+        raise InvalidValue(f"tenant of {size} bytes: use a text of 1 to 255 bytes")
+    return name
+
+
+def text(name: str, value: object, most: int) -> str:
+    """A text of at most so many bytes in UTF-8, such as a label or an idempotency key."""
+    if not isinstance(value, str):
+        raise InvalidValue(f"{name} must be a text, not {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidValue(f"{name}: {value!r} can't be encoded as UTF-8") from None
+    if size > most:
+        raise InvalidValue(f"{name} of {size} bytes: at most {most}")
+    return value
+
+
+def count(name: str, value: object, least: int = 1, most: int = 1_000_000) -> int:
+    """A whole number within bounds. Raises InvalidValue that names it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidValue(f"{name}={value!r}: use a whole number from {least} to {most}")
+    return value
+
+
+def milliseconds(name: str, value: object, *, positive: bool = False) -> int:
+    """A duration in whole milliseconds, rounded up. Raises InvalidValue for negative, endless or unreadable ones."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        raise InvalidValue(f"{name}={value!r}: use a timedelta or seconds as a number")
+    if not 0 <= seconds <= LONGEST.total_seconds():
+        raise InvalidValue(f"{name}={value!r}: a duration must be from 0 to {LONGEST.days} days")
+    if positive and seconds < 0.001:
+        raise InvalidValue(f"{name}={value!r}: it must be at least a millisecond")
+    return math.ceil(round(seconds * 1000, 6))
+
+
+def timestamp_ms(name: str, value: object) -> int:
+    """A time in milliseconds since 1970. Raises InvalidValue for a naive one."""
+    if not isinstance(value, datetime):
+        raise InvalidValue(f"{name}={value!r}: use a datetime")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise InvalidValue(f"{name}={value!r}: it has no time zone; use an aware datetime, such as datetime.now(UTC)")
+    return max(0, math.ceil(round(value.timestamp() * 1000, 6)))
+
+
+def from_ms(value: float) -> datetime:
+    """The time in UTC of milliseconds since 1970."""
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def from_us(value: int) -> datetime:
+    """The time in UTC of microseconds since 1970."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)

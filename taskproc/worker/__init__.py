@@ -1,0 +1,220 @@
+"""The worker: this module wires its roles and orders its stop; each role is a file of its own.
+
+fetcher    claims and settles in one call     slots      runs what was claimed
+settler    outcomes on their way to Redis     executor   one task, step by step
+heartbeat  renews leases from a thread        upkeep     promotes, rescues, prunes
+
+Stopping, in this order: claim no more; let running tasks finish within the grace; hand back what has not
+begun and cancel the rest; settle everything; leave the list of workers; close. A task that is handed back
+has spent no attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Sequence
+
+import anyio
+from anyio.abc import TaskStatus
+
+from taskproc.batch import Maker
+from taskproc.errors import TaskprocError
+from taskproc.options import Options
+from taskproc.outcome import Dead, Outcome, Released
+from taskproc.store import Store, WorkerStore
+from taskproc.store.waits import Events
+from taskproc.store.work import MOST
+from taskproc.worker.execution import Execution, Stop
+from taskproc.worker.executor import Executor
+from taskproc.worker.fetcher import Fetcher
+from taskproc.worker.heartbeat import Heartbeat
+from taskproc.worker.loop import Loop
+from taskproc.worker.services import WorkerServices
+from taskproc.worker.settler import Settler
+from taskproc.worker.slots import Slots
+from taskproc.worker.upkeep import Upkeep
+
+logger = logging.getLogger("taskproc")
+
+ABORT_SECONDS = 0.5
+"""How long cancelled handlers may take to end before their tasks are handed back without them."""
+
+FLUSH_SECONDS = 5.0
+
+
+class Worker:
+    """One worker in this process."""
+
+    def __init__(self, store: Store, options: Options, maker: Maker, processor: object) -> None:
+        self._options = options
+        self._store = WorkerStore(store.target, options.prefix, options.queues, options.invisibility_ms)
+        work = self._store.work
+        self._slots = Slots(options.max_workers, self._run_one)
+        services = WorkerServices(store, maker, work, self._slots.held)
+        self._executor = Executor(options, maker.registry, services, self._store.payload, processor)
+        self._settler = Settler(self._slots.held)
+        upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
+        self._upkeep = Loop("upkeep", upkeep.step)
+        self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
+        self._heartbeat = Heartbeat(
+            self._store.leases,
+            self._slots.held,
+            lambda: work.worker,
+            self._describe,
+            options.invisibility_ms,
+            options.renew,
+        )
+        self._events = Events(self._store.wire, store.prefix, ("cancel", "control"), self._on_message, self._on_subscribed)
+        self._stop = asyncio.Event()
+        self._started_ms = 0
+        self._counted = 0
+        self._errors: list[Exception] = []
+
+    # what runs
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve until ``stop`` is called or this is cancelled; either way the stop is a clean one."""
+        await self._begin()
+        try:
+            async with anyio.create_task_group() as group:
+                for role in (
+                    self._slots.run,
+                    self._fetcher.run,
+                    self._fetcher.watch,
+                    self._upkeep.run,
+                    self._events.run,
+                ):
+                    group.start_soon(role)
+                task_status.started()
+                await self._stop.wait()
+                await self._drain()
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish()
+
+    async def run_until_idle(self) -> tuple[int, list[Exception]]:
+        """Run all that is ready or due, and what that makes ready; how many tasks ran, and the errors of those that died."""
+        await self._begin()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._slots.run)
+                group.start_soon(self._events.run)
+                while not self._stop.is_set() and await self._round():
+                    pass
+                await self._drain()
+                group.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._finish()
+        return self._counted, self._errors
+
+    async def _round(self) -> bool:
+        """Promote, settle, claim and run once; whether there may be more."""
+        promoted = await self._store.work.promote()
+        claimed = await self._fetcher.step(min(self._slots.free, MOST))
+        if self._slots.busy and not len(self._settler):
+            await self._fetcher.news()
+        return bool(promoted or claimed or self._slots.busy or len(self._settler))
+
+    async def stop(self) -> None:
+        """Ask for a clean stop; ``run`` returns when it is done."""
+        self._stop.set()
+
+    # roles
+
+    async def _run_one(self, execution: Execution) -> None:
+        execution.started = time.perf_counter()
+        outcome = await self._executor.run(execution)
+        if execution.member not in self._slots.held:
+            return  # it was handed back while it would not end
+        us = int((time.perf_counter() - execution.started) * 1e6)
+        if outcome is None:
+            self._settler.drop(execution)
+        else:
+            self._count(outcome)
+            self._settler.add(execution, outcome, us)
+        self._fetcher.poke()
+
+    def _count(self, outcome: Outcome) -> None:
+        if not isinstance(outcome, Released):
+            self._counted += 1
+        if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
+            self._errors.append(outcome.error)
+
+    def _on_message(self, channel: str, text: str) -> None:
+        if channel == "cancel":
+            self._slots.halt(text, Stop.CANCELLED)
+        else:
+            self._fetcher.look()
+
+    def _on_subscribed(self) -> None:
+        self._heartbeat.poke()
+        self._fetcher.look()
+
+    def _describe(self) -> dict[str, object]:
+        host = socket.gethostname()
+        return {
+            "name": f"{host}:{os.getpid()}",
+            "host": host,
+            "pid": os.getpid(),
+            "queues": list(self._options.queues),
+            "slots": self._options.max_workers,
+            "running": self._slots.busy,
+            "started": self._started_ms,
+        }
+
+    # start and stop
+
+    async def _begin(self) -> None:
+        await self._store.check()
+        await self._store.work.promote()
+        self._started_ms = self._store.work.horizon.server_ms
+        self._heartbeat.start()
+        logger.info(
+            "worker %s serves %s with %d slots",
+            self._store.work.worker,
+            ", ".join(self._options.queues),
+            self._slots.size,
+        )
+
+    async def _drain(self) -> None:
+        """Claim no more; let running tasks finish within the grace, then cancel them."""
+        self._fetcher.end()
+        self._release(self._slots.waiting())
+        with anyio.move_on_after(self._options.grace_ms / 1000) as grace:
+            await self._slots.ended()
+        if grace.cancelled_caught:
+            for execution in self._slots.running():
+                execution.halt(Stop.STOPPING)
+            with anyio.move_on_after(ABORT_SECONDS):
+                await self._slots.ended()
+        with anyio.move_on_after(FLUSH_SECONDS):
+            await self._fetcher.ended()
+
+    async def _finish(self) -> None:
+        """Hand back what is still held, settle everything, leave."""
+        self._release(self._slots.waiting())
+        self._release([execution for execution in self._slots.running() if not self._settler.has(execution)])
+        self._store.patience = FLUSH_SECONDS
+        with anyio.move_on_after(FLUSH_SECONDS):
+            await self._flush()
+        await self._heartbeat.stop()
+        await self._store.close()
+        logger.info("worker stopped")
+
+    def _release(self, executions: Sequence[Execution]) -> None:
+        for execution in executions:
+            self._settler.add(execution, Released(), 0)
+
+    async def _flush(self) -> None:
+        try:
+            while len(self._settler):
+                await self._fetcher.step(0)
+            await self._store.work.leave()
+        except TaskprocError as error:
+            logger.warning("stopping: %s", error)

@@ -1,0 +1,307 @@
+"""Takes one claimed task through its steps to an outcome: decode, resolve, call, classify.
+
+It knows no Redis: what a step needs from there comes through ``fetch`` and the context's services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from taskproc.arguments import read_call
+from taskproc.codec import NOTHING, handler_name, read_body
+from taskproc.context import Services, TaskContext, current
+from taskproc.errors import AttemptsExhausted, CorruptTask, TaskTimeout, UnknownHandler
+from taskproc.handlers import Handler, Registry
+from taskproc.options import Options
+from taskproc.outcome import Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
+from taskproc.values import from_ms, from_us, milliseconds
+from taskproc.worker.execution import Execution, Stop
+from taskproc.worker.processes import Processes
+
+logger = logging.getLogger("taskproc")
+
+UNKNOWN_DELAY_MS = 1_000
+"""How soon a task is offered again whose handler this worker doesn't know."""
+
+Fetch = Callable[[str, bytes], Awaitable[bytes | None]]
+
+
+@dataclass(slots=True)
+class Call:
+    """A task made ready to run."""
+
+    context: TaskContext
+    handler: Handler | None
+    args: list[object]
+    kwargs: Mapping[str, object]
+    keep: bool = True
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether cancelling ends it: a thread can't be ended from outside."""
+        return self.handler is None or self.handler.is_async or self.handler.options.executor == "process"
+
+    @property
+    def timeout_ms(self) -> int | None:
+        """The handler's time limit for an attempt."""
+        return None if self.handler is None else self.handler.options.timeout_ms
+
+
+class Executor:
+    """Runs tasks. ``fetch`` gets a large payload: (batch or segment, local id) → bytes."""
+
+    def __init__(self, options: Options, registry: Registry, services: Services, fetch: Fetch, processor: object) -> None:
+        self._options = options
+        self._registry = registry
+        self._services = services
+        self._fetch = fetch
+        self._processes = Processes(options.max_workers)
+        self._processor = processor
+        self._threads = anyio.CapacityLimiter(options.max_workers)
+
+    async def run(self, execution: Execution) -> Outcome | None:
+        """One task from its claim to an outcome; None when its lease was lost and nothing is to be recorded."""
+        outcome: Outcome | None
+        try:
+            call = await self._decode(execution)
+        except (CorruptTask, UnknownHandler, AttemptsExhausted) as error:
+            outcome = self._refuse(error, execution)
+        else:
+            if execution.stop is None:
+                outcome = await self._execute(execution, call)
+            else:
+                outcome = await self._classify(call, None, None, execution.stop)
+        if execution.context is not None:
+            execution.context.outcome = outcome
+            if self._options.on_task_end is not None:
+                await self._hook(execution.context, self._options.on_task_end, execution.context)
+        return outcome
+
+    # decode
+
+    async def _decode(self, execution: Execution) -> Call:
+        stored, extension, stub = execution.body, NOTHING, False
+        payload = stored[11:]
+        if execution.extended:
+            body = read_body(stored)
+            extension, payload, stub = body.extension, body.payload, body.stub
+        if stub:
+            payload = await self._large(execution, str(extension.get("g") or execution.claims.batch))
+        context = self._context(execution, extension, payload)
+        execution.context = context
+        if self._options.execute is not None:
+            return Call(context, None, [], {}, self._options.deadletter)
+        args: list[object]
+        kwargs: Mapping[str, object]
+        if payload[:1] == b"!":
+            args, kwargs = [context.data], {}
+        else:
+            context.name, args, kwargs = read_call(payload)
+        handler = self._registry.named(context.name)
+        if handler is None:
+            raise UnknownHandler(
+                f"no handler is named {context.name!r} in this worker; include its module, or start the new version"
+            )
+        context.max_attempts = _number(extension, "m") or handler.options.max_attempts or self._options.max_attempts
+        if context.attempt > context.max_attempts:
+            raise AttemptsExhausted(f"task {context.id} has used its {context.max_attempts} attempts")
+        if not handler.options.raw:
+            args, kwargs = handler.arguments.load(args, kwargs)
+        keep = handler.options.keep != "none" if extension.get("k") is None else extension.get("k") != "n"
+        return Call(context, handler, args, kwargs, keep and self._options.deadletter)
+
+    def _context(self, execution: Execution, extension: Mapping[str, object], payload: bytes) -> TaskContext:
+        claims = execution.claims
+        parent = extension.get("p")
+        created = _number(extension, "c")
+        raw = payload[:1] == b"!"
+        return TaskContext(
+            id=execution.task_id,
+            name=handler_name(payload) if raw or self._options.execute is not None else "",
+            data=payload[payload.find(b"\n") + 1 :] if raw else payload,
+            queue=claims.queue,
+            tenant=claims.tenant,
+            batch_id=str(parent) if parent else claims.batch,
+            attempt=_number(extension, "a") + 1,
+            max_attempts=_number(extension, "m") or self._options.max_attempts,
+            delivery=_number(extension, "d") + 1,
+            created_at=from_ms(created) if created else from_us(claims.created_us),
+            is_continuation=parent is not None,
+            processor=self._processor,
+            _services=self._services,
+        )
+
+    async def _large(self, execution: Execution, segment: str) -> bytes:
+        payload = await self._fetch(segment, execution.body[:10])
+        if payload is None:
+            raise CorruptTask(f"task {execution.task_id}: its payload is missing")
+        return payload
+
+    def _refuse(self, error: Exception, execution: Execution) -> Outcome:
+        if execution.stop is Stop.CANCELLED:
+            return Cancelled()
+        if isinstance(error, UnknownHandler):
+            logger.warning("task %s: %s", execution.task_id, error)
+            return Unknown(UNKNOWN_DELAY_MS, self._options.unknown_grace_ms, error)
+        logger.error("task %s: %s", execution.task_id, error)
+        return Dead(error, keep=self._options.deadletter)
+
+    # call
+
+    async def _execute(self, execution: Execution, call: Call) -> Outcome | None:
+        current.set(call.context)
+        if self._options.on_task_start is not None:
+            await self._hook(call.context, self._options.on_task_start, call.context)
+        error: BaseException | None = None
+        result: object = None
+        timer: asyncio.TimerHandle | None = None
+        if call.timeout_ms is not None:
+            timer = asyncio.get_running_loop().call_later(call.timeout_ms / 1000, execution.halt, Stop.TIMEOUT)
+        try:
+            with anyio.CancelScope() as scope:
+                execution.scope = scope if call.stoppable else None
+                result = await self._call(call)
+        except asyncio.CancelledError as problem:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            error = problem
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # a handler may raise anything, SystemExit included
+            error = problem
+        finally:
+            execution.scope = None
+            if timer is not None:
+                timer.cancel()
+        stopped = execution.stop if error is not None or scope.cancelled_caught or execution.stop is Stop.TIMEOUT else None
+        return await self._classify(call, result, error, stopped)
+
+    async def _call(self, call: Call) -> object:
+        handler, context = call.handler, call.context
+        if handler is None:
+            assert self._options.execute is not None
+            return await self._options.execute(context)
+        if handler.options.executor == "process":
+            await self._processes.call(handler, context)
+            return None
+        if handler.owner is None:
+            return await self._invoke(handler, handler.bind(None), call)
+        async with AsyncExitStack() as stack:
+            instance = await self._resolve(handler.owner, context, stack)
+            return await self._invoke(handler, handler.bind(instance), call)
+
+    async def _invoke(self, handler: Handler, function: Callable[..., Any], call: Call) -> object:
+        if handler.is_async:
+            return await function(*call.args, **call.kwargs)
+        # Only the end of the worker abandons a thread; a time-out or a cancel just sets ``cancelled``.
+        work = partial(function, *call.args, **call.kwargs)
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+
+    async def _resolve(self, owner: type, context: TaskContext, stack: AsyncExitStack) -> object:
+        """The instance whose method runs: what the resolver returns, awaits, or enters for this execution."""
+        if self._options.resolver is None:
+            return owner()
+        found = self._options.resolver(owner, context)
+        if inspect.isawaitable(found):
+            found = await found
+        if hasattr(found, "__aenter__") and not isinstance(found, owner):
+            return await stack.enter_async_context(found)
+        if hasattr(found, "__enter__") and not isinstance(found, owner):
+            return stack.enter_context(found)
+        return found
+
+    # classify
+
+    async def _classify(
+        self, call: Call, result: object, error: BaseException | None, stopped: Stop | None
+    ) -> Outcome | None:
+        match stopped:
+            case Stop.LOST:
+                logger.warning("task %s: its lease was lost; another worker has it", call.context.id)
+                return None
+            case Stop.CANCELLED:
+                return Cancelled()
+            case Stop.STOPPING:
+                return Released()
+            case Stop.TIMEOUT:
+                error = TaskTimeout(f"it ran longer than its limit of {(call.timeout_ms or 0) / 1000:g} s")
+        match error:
+            case None:
+                return Done(result)
+            case Retry(delay_ms=delay_ms):
+                return await self._again(call, None, delay_ms)
+            case Snooze(delay_ms=delay_ms):
+                return Released(delay_ms)
+            case Bury():
+                return await self._dead(call, error)
+            case Cancel(reason=reason):
+                return Cancelled(reason)
+        if not _retries(call, error):
+            return await self._dead(call, error)
+        return await self._again(call, error, None)
+
+    async def _again(self, call: Call, error: BaseException | None, delay_ms: int | None) -> Outcome:
+        context = call.context
+        left = context.max_attempts - context.attempt
+        if left <= 0:
+            return await self._dead(call, error or Retry())
+        if error is not None:
+            await self._error(context, error)
+            logger.info(
+                "task %s: attempt %d of %d failed: %s",
+                context.id,
+                context.attempt,
+                context.max_attempts,
+                type(error).__name__,
+            )
+        if delay_ms is None:
+            delay_ms = await self._backoff(call, left)
+        return Again(delay_ms, error)
+
+    async def _backoff(self, call: Call, left: int) -> int:
+        hook, context = self._options.on_task_failed_delay, call.context
+        try:
+            if hook is not None:
+                asked = await hook(context, left)
+                return 0 if asked is None else milliseconds("on_task_failed_delay", asked)
+            own = call.handler.options.backoff if call.handler is not None else None
+            return milliseconds("backoff", (own or self._options.backoff)(context.attempt))
+        except Exception:
+            logger.exception("task %s: its backoff can't be had; it is tried again at once", context.id)
+            return 0
+
+    async def _dead(self, call: Call, error: BaseException) -> Outcome:
+        await self._error(call.context, error)
+        logger.warning("task %s (%s) is dead: %s", call.context.id, call.context.name, type(error).__name__)
+        return Dead(error, keep=call.keep)
+
+    async def _error(self, context: TaskContext, error: BaseException) -> None:
+        if self._options.on_task_error is not None:
+            await self._hook(context, self._options.on_task_error, context, error)
+
+    async def _hook(self, context: TaskContext, hook: Callable[..., Awaitable[None]], *args: object) -> None:
+        try:
+            await hook(*args)
+        except Exception:
+            logger.exception("task %s: a hook failed", context.id)
+
+
+def _number(extension: Mapping[str, object], field: str) -> int:
+    value = extension.get(field, 0)
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _retries(call: Call, error: BaseException) -> bool:
+    kinds = call.handler.options.retry_on if call.handler is not None else None
+    return kinds is None or isinstance(error, (*kinds, TaskTimeout)) or bool(getattr(error, "taskproc_retries", False))

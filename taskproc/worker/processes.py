@@ -1,0 +1,129 @@
+"""Handlers that run in processes of their own, which a time-out or a cancel kills.
+
+anyio keeps a pool of such processes and ends one when its call is cancelled. What crosses the pipe is
+ours: the handler's place, the task's payload and its context as plain values; and back, how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pickle
+import signal
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from types import MethodType
+from typing import Any
+
+import anyio
+import anyio.to_process
+
+from taskproc.context import TaskContext, current
+from taskproc.errors import TaskprocError
+from taskproc.handlers import Handler, module_name, options_of
+from taskproc.outcome import Signal
+
+CARRIED = (
+    "id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery", "created_at",
+    "is_continuation", "schedule_id",
+)  # fmt: skip
+
+
+class RemoteError(TaskprocError):
+    """An exception of a handler's process that can't be sent here; its type and traceback are kept as text."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended in its process."""
+
+    error: bytes | None = None
+    kind: str = ""
+    text: str = ""
+    traceback: str = ""
+    retries: bool = True
+
+
+class Processes:
+    """Runs handlers in other processes, as many at once as there are slots."""
+
+    def __init__(self, size: int) -> None:
+        self._limiter = anyio.CapacityLimiter(size)
+
+    async def call(self, handler: Handler, context: TaskContext) -> None:
+        """Run a handler; cancelling this kills its process. Raises what the handler raised."""
+        place = (module_name(handler.function.__module__), handler.function.__qualname__)
+        carried = {name: getattr(context, name) for name in CARRIED}
+        run = partial(run_here, place, handler.name, carried)
+        ended = await anyio.to_process.run_sync(run, cancellable=True, limiter=self._limiter)
+        if ended.error is None and not ended.kind:
+            return
+        error = _revive(ended)
+        error.taskproc_traceback = ended.traceback  # type: ignore[attr-defined]
+        error.taskproc_type = ended.kind  # type: ignore[attr-defined]
+        error.taskproc_retries = ended.retries  # type: ignore[attr-defined]
+        raise error
+
+
+def _revive(ended: Ended) -> BaseException:
+    if ended.error is not None:
+        try:
+            error = pickle.loads(ended.error)  # from our own child, over a pipe: never from Redis
+            if isinstance(error, BaseException):
+                return error
+        except Exception:  # an exception's own __reduce__ may raise anything
+            pass
+    return RemoteError(ended.text)
+
+
+def run_here(place: tuple[str, str], name: str, carried: dict[str, Any]) -> Ended:
+    """Run a handler in this process. Called by anyio in the child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the worker decides
+    module, qualname = place
+    function: Any = importlib.import_module(module)
+    owner: Any = None
+    for part in qualname.split("."):
+        owner, function = function, getattr(function, part)
+    plain = getattr(function, "__func__", function)
+    handler = Handler(name, plain, options_of(plain), owner if _needs_instance(owner, plain) else None)
+    context = TaskContext(**carried)
+    current.set(context)
+    try:
+        args, kwargs = _arguments(handler, context)
+        bound = (
+            function if isinstance(function, MethodType) else handler.bind(owner() if handler.owner is not None else None)
+        )
+        result = bound(*args, **kwargs)
+        if handler.is_async:
+            asyncio.run(result)
+    except BaseException as error:  # a handler may raise anything, SystemExit included
+        kinds = handler.options.retry_on
+        return _ended(error, kinds is None or isinstance(error, kinds))
+    return Ended()
+
+
+def _needs_instance(owner: object, function: object) -> bool:
+    return isinstance(owner, type) and owner.__dict__.get(getattr(function, "__name__", "")) is function
+
+
+def _arguments(handler: Handler, context: TaskContext) -> tuple[list[object], dict[str, object]]:
+    from taskproc.arguments import read_call  # the child pays for pydantic only when it needs it
+
+    if handler.options.raw:
+        return [context.data], {}
+    _, args, kwargs = read_call(context.data)
+    return handler.arguments.load(args, kwargs)
+
+
+def _ended(error: BaseException, retries: bool) -> Ended:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    sent: bytes | None
+    try:
+        sent = pickle.dumps(error)
+        pickle.loads(sent)
+    except Exception:  # an exception's own __reduce__ may raise anything
+        sent = None
+    told = "" if isinstance(error, Signal) else "".join(traceback.format_exception(error, limit=-30))
+    return Ended(sent, name, str(error)[:2000], told, retries)

