@@ -9,7 +9,7 @@ A payload is ``["name",[arguments]]`` or ``["name",[arguments],{keyword argument
 
 Fields of the extension: ``a`` attempts used, ``d`` deliveries so far, ``m`` max_attempts of the call, ``k``
 keep of the call, ``c`` created (ms), ``p`` the batch that a continuation belongs to, ``n`` since when no
-worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size. The Lua
+worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size, ``h`` its handler. The Lua
 scripts read and change some (``lua/include/body_*.lua``), so a field's name is fixed here and there.
 """
 
@@ -76,9 +76,15 @@ def write_body(local: bytes, extension: Mapping[str, object], payload: bytes) ->
     return local + EXTENDED + orjson.dumps(extension) + b"\n" + payload
 
 
-def write_stub(local: bytes, extension: Mapping[str, object], size: int) -> bytes:
+def write_stub(local: bytes, extension: Mapping[str, object], payload: bytes) -> bytes:
     """A stored task whose payload lies elsewhere."""
-    return local + STUB + orjson.dumps({"z": size, **extension}) + b"\n"
+    told = {"z": len(payload), "h": handler_name(payload), **extension}
+    return local + STUB + orjson.dumps(told) + b"\n"
+
+
+def shown_data(payload: bytes) -> bytes:
+    """What callers see of a payload: the bytes of raw work, the call as JSON otherwise."""
+    return payload[payload.find(b"\n") + 1 :] if payload[:1] == b"!" else payload
 
 
 def raw_payload(name: object, data: object, limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -34,10 +35,16 @@ def binary(kind: str) -> str | None:
 
 
 def free_port() -> int:
-    """A free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port on loopback, below those of outgoing connections; its cluster bus port is free too."""
+    while True:
+        port = random.randint(10_000, 22_000)
+        try:
+            for wanted in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", wanted))
+            return port
+        except OSError:
+            continue
 
 
 @dataclass

@@ -77,7 +77,10 @@ class TaskProcessor(Calls):
                     await self.close()
 
     async def stop(self) -> None:
-        """Ask ``run`` to stop cleanly; it returns when running tasks have ended or are handed back."""
+        """Stop ``run`` cleanly and wait for it; running tasks end within the grace or are handed back.
+
+        A handler that calls this doesn't wait, since it would wait for itself.
+        """
         if self._worker is not None:
             await self._worker.stop()
 

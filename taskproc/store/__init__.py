@@ -43,12 +43,15 @@ class Store:
         self._ledger = Ledger()
         scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
-        self.tasks = Tasks(scripts, self._ledger)
-        self.dead = DeadLetters(scripts, self._ledger)
+        self.tasks = Tasks(scripts, self._ledger, self._payload)
+        self.dead = DeadLetters(scripts, self._ledger, self._payload)
         self.queues = Queues(scripts)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self._patience)
+
+    async def _payload(self, segment: str, local: bytes) -> bytes | None:
+        return await large_payload(self.wire, self.prefix, segment, local, self._patience)
 
     async def open(self, patience: float | None) -> None:
         """Meet the server: its version, and the schema of the keys. ``patience`` of None waits for it without end.
@@ -88,10 +91,7 @@ class WorkerStore:
 
     async def payload(self, segment: str, local: bytes) -> bytes | None:
         """A large payload, which lies apart from its task."""
-        stored: bytes | None = await self.wire.command(
-            "HGET", key(self._prefix, "b", segment, "big"), local, patience=self.patience
-        )
-        return stored
+        return await large_payload(self.wire, self._prefix, segment, local, self.patience)
 
     async def check(self) -> None:
         """Warn of a server that would delete live tasks when it is full."""
@@ -106,6 +106,12 @@ class WorkerStore:
         await self.marker.close()
         self.leases.close()
         await self.wire.close()
+
+
+async def large_payload(wire: Wire, prefix: str, segment: str, local: bytes, patience: float | None) -> bytes | None:
+    """A payload of the hash of large ones."""
+    found: bytes | None = await wire.command("HGET", key(prefix, "b", segment, "big"), local, patience=patience)
+    return found
 
 
 async def server_info(wire: Wire, section: str, patience: float | None) -> dict[str, str]:

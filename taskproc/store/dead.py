@@ -10,7 +10,7 @@ from itertools import count
 from taskproc.model import TaskInfo, TaskState
 from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Scripts, to_json
-from taskproc.store.tasks import task_info
+from taskproc.store.tasks import Payloads, task_info, with_large
 
 AT_ONCE = 100
 
@@ -38,9 +38,10 @@ class Pile:
 class DeadLetters:
     """Everything that is done to dead letters."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads) -> None:
         self._scripts = scripts
         self._ledger = ledger
+        self._payloads = payloads
 
     async def walk(self, queues: Sequence[str], tenant: str | None, batch: str | None) -> AsyncIterator[Letter]:
         """The dead letters of some queues, the one that died first at the head."""
@@ -95,6 +96,7 @@ class DeadLetters:
                     pile.batch, stored, TaskState.FAILED, pile.queue, owner.decode(),
                     None if state == b"open" else pile.batch, int(created), None, errors,
                 )  # fmt: skip
+                info = await with_large(info, pile.batch, stored, self._payloads)
                 yield Letter(float(died), local.decode(), pile.batch, pile.queue, info)
             skip += len(page)
             if len(page) < AT_ONCE:

@@ -78,12 +78,14 @@ class Queues:
                 )
                 for tenant, shown, batch, created, *bodies in lists
                 for body in bodies
+                if body  # an empty one is what is left of a cancelled task
             ]
-            if not page:
+            looked_at = sum(len(bodies) for _, _, _, _, *bodies in lists)
+            if not looked_at:
                 break
             found += page
-            skip, take = skip + len(page), take - len(page)
-        return [info for info in found if info.name]
+            skip, take = skip + looked_at, take - len(page)
+        return found
 
     async def tenants(self, skip: int, take: int) -> list[TenantInfo]:
         """Tenants by name, with their totals."""

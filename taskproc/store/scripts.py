@@ -71,6 +71,12 @@ class Scripts(Protocol):
     async def worker_list(self) -> Reply: ...
 
 
+READS = frozenset({
+    "batch_get", "batch_list", "dead_batches", "dead_tasks", "instance_open", "queue_read", "queue_tasks", "task_read",
+    "tenant_list", "tenant_read", "worker_list",
+})  # fmt: skip
+"""Scripts that change nothing that a caller would have to know: a lost answer is not an unknown outcome."""
+
 KINDS = {"str": str, "int": int, "bytes": bytes, "json": Json}
 
 

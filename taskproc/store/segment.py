@@ -90,7 +90,7 @@ class Segment:
         if len(payload) > LARGE:
             segment = {"g": self.seg} if len(self.seg) > 22 else {}
             self.chunk.add_large(local, payload)
-            self.chunk.add(place, write_stub(local, {**extension, **segment}, len(payload)))
+            self.chunk.add(place, write_stub(local, {**extension, **segment}, payload))
         else:
             self.chunk.add(place, write_body(local, extension, payload))
         self.total += 1

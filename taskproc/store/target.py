@@ -29,13 +29,11 @@ Node = tuple[str, int]
 CONNECT_SECONDS = 5.0
 NO_RETRY = Retry(NoBackoff(), 0)
 SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "redis+sentinel://", "embedded://")
-OURS = frozenset({  # settings that we decide, whatever a client of the caller's has
-    "connection_class", "connection_pool", "decode_responses", "encoder_class", "event_dispatcher", "health_check_interval",
-    "himport_registry", "host", "legacy_responses", "maint_notifications_config", "maint_notifications_pool_handler",
-    "max_connections", "parser_class", "path", "port", "redis_connect_func", "retry", "retry_on_error", "retry_on_timeout",
-    "socket_timeout", "oss_cluster_maint_notifications_handler", "orig_host_address", "orig_socket_timeout",
-    "orig_socket_connect_timeout", "maintenance_state", "maintenance_notification_hash", "command_packer",
+TAKEN_OVER = frozenset({
+    "client_name", "credential_provider", "db", "password", "protocol", "socket_connect_timeout", "socket_keepalive",
+    "socket_keepalive_options", "username",
 })  # fmt: skip
+"""Settings of a connection that a URL or a client of the caller's decides, besides those of TLS; the rest is ours."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,8 @@ def from_url(url: str) -> Target:
     if parts.scheme in ("redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"):
         return _many(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
-        raise InvalidValue(
-            f"Redis URL: unknown scheme {parts.scheme + '://' if parts.scheme else url!r}; use one of {', '.join(SCHEMES)}"
-        )
+        given = f"{parts.scheme}://" if parts.scheme else repr(url)
+        raise InvalidValue(f"Redis URL: unknown scheme {given}; use one of {', '.join(SCHEMES)}")
     try:
         settings = dict(parse_url(url))
     except ValueError as error:
@@ -165,7 +162,8 @@ def _sentinel(nodes: tuple[Node, ...]) -> Sentinel:
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in given.items() if name not in OURS and value is not None}
+    kept = {name: value for name, value in given.items() if name in TAKEN_OVER or name.startswith("ssl_")}
+    kept = {name: value for name, value in kept.items() if value is not None}
     return {"protocol": 2, "socket_connect_timeout": CONNECT_SECONDS, **kept}
 
 

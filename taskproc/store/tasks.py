@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import orjson
 
-from taskproc.codec import NOTHING, Body, handler_name, read_body
+from taskproc.codec import NOTHING, STUB, Body, handler_name, read_body, shown_data
 from taskproc.errors import CorruptTask
 from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
 from taskproc.model import AttemptError, TaskInfo, TaskState
@@ -16,13 +17,17 @@ from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
 from taskproc.values import from_ms, from_us
 
+Payloads = Callable[[str, bytes], Awaitable[bytes | None]]
+"""Gets a large payload: segment, local id."""
+
 
 class Tasks:
     """Everything that is done to one task."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads) -> None:
         self._scripts = scripts
         self._ledger = ledger
+        self._payloads = payloads
         self._locals = locals_from(random_start())
 
     async def enqueue(
@@ -60,10 +65,11 @@ class Tasks:
         due = int(float(score)) if score and state == b"delayed" else None
         if due is not None and due <= int(now):
             state = b"ready"
-        return task_info(
+        info = task_info(
             task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
             tenant.decode(), batch.decode() or None, int(created), due, errors,
         )  # fmt: skip
+        return await with_large(info, task_id[:22], stored, self._payloads)
 
     async def cancel(self, task_id: str, tenant: str | None) -> bool:
         """Cancel one task: True when it will not run, or was running and is being cancelled."""
@@ -97,7 +103,7 @@ def task_info(
     running = state is TaskState.RUNNING
     return TaskInfo(
         id=batch + body.local,
-        name=handler_name(body.payload) if not body.stub else "",
+        name=(body.text("h") or "") if body.stub else handler_name(body.payload),
         queue=queue,
         tenant=tenant,
         batch_id=body.text("p") or shown,
@@ -106,9 +112,21 @@ def task_info(
         max_attempts=body.number("m") or None,
         created_at=from_ms(created) if created else from_us(created_us),
         scheduled_for=None if scheduled_ms is None else from_ms(scheduled_ms),
-        data=body.payload,
+        data=shown_data(body.payload),
         errors=read_errors(errors),
     )
+
+
+async def with_large(info: TaskInfo, batch: str, stored: bytes, payloads: Payloads) -> TaskInfo:
+    """What is known of a task, with the payload of one that is kept apart."""
+    if stored[10:11] != STUB:
+        return info
+    try:
+        body = read_body(stored)
+    except CorruptTask:
+        return info
+    payload = await payloads(body.text("g") or batch, stored[:10])
+    return info if payload is None else replace(info, data=shown_data(payload))
 
 
 def read_errors(stored: bytes) -> tuple[AttemptError, ...]:

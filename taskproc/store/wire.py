@@ -16,6 +16,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import hiredis
@@ -27,6 +28,7 @@ from redis.backoff import NoBackoff
 from taskproc.errors import OutcomeUnknown, RedisFull, RedisUnavailable, ServerRefused, TaskprocError
 from taskproc.store.faults import Fault, classify
 from taskproc.store.lua import Script
+from taskproc.store.scripts import READS
 from taskproc.store.target import CONNECT_SECONDS, Node, Target
 
 Argument = str | bytes | int
@@ -57,20 +59,25 @@ class Wire:
         Raises RedisUnavailable, RedisFull or OutcomeUnknown, or ServerRefused where trying again is no use.
         No error carries the call's arguments, which may be a payload.
         """
-        return await self._persist(script.name, lambda at, asking: self._send(at, script, args, asking), patience)
+        send = partial(self._send, script, args)
+        return await self._persist(script.name, send, patience, reads=script.name in READS)
 
     async def command(self, *command: Argument, patience: float | None) -> Any:
-        """Send a plain command that may be sent twice; raises as ``call`` does."""
-        return await self._persist(str(command[0]), lambda at, asking: roundtrip(at, command, asking=asking), patience)
+        """Send a plain command whose second run changes nothing; raises as ``call`` does."""
 
-    async def _persist(self, name: str, send: Send, patience: float | None) -> Any:
+        async def send(connection: AbstractConnection, asking: bool) -> Any:
+            return await roundtrip(connection, command, asking=asking)
+
+        return await self._persist(str(command[0]), send, patience, reads=True)
+
+    async def _persist(self, name: str, send: Send, patience: float | None, *, reads: bool) -> Any:
         deadline = None if patience is None else time.monotonic() + patience
         pause, unknown, warned = FIRST_PAUSE, False, False
         while True:
             fault, error, reply = await self._attempt(send)
             if fault is None:
                 return reply
-            unknown = unknown or fault is Fault.UNKNOWN
+            unknown = unknown or (fault is Fault.UNKNOWN and not reads)
             late = deadline is not None and time.monotonic() + pause > deadline
             if fault is Fault.FATAL or self._closed or late or (fault is Fault.FULL and deadline is not None):
                 raise _given_up(name, fault, unknown, error, self._target) from None
@@ -108,7 +115,7 @@ class Wire:
         finally:
             await connection.disconnect(nowait=True)
 
-    async def _send(self, connection: AbstractConnection, script: Script, args: Sequence[Argument], asking: bool) -> Any:
+    async def _send(self, script: Script, args: Sequence[Argument], connection: AbstractConnection, asking: bool) -> Any:
         key = self._slot_key
         try:
             return await roundtrip(connection, (b"EVALSHA", script.sha, 1, key, *args), asking=asking)

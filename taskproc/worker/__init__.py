@@ -17,11 +17,13 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskStatus
 
 from taskproc.batch import Maker
+from taskproc.context import current
 from taskproc.errors import TaskprocError
 from taskproc.options import Options
 from taskproc.outcome import Dead, Outcome, Released
@@ -70,6 +72,7 @@ class Worker:
         )
         self._events = Events(self._store.wire, store.prefix, ("cancel", "control"), self._on_message, self._on_subscribed)
         self._stop = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._started_ms = 0
         self._counted = 0
         self._errors: list[Exception] = []
@@ -93,6 +96,8 @@ class Worker:
                 await self._stop.wait()
                 await self._drain()
                 group.cancel_scope.cancel()
+        except BaseExceptionGroup as group_error:
+            raise _only(group_error) from None
         finally:
             with anyio.CancelScope(shield=True):
                 await self._finish()
@@ -122,8 +127,10 @@ class Worker:
         return bool(promoted or claimed or self._slots.busy or len(self._settler))
 
     async def stop(self) -> None:
-        """Ask for a clean stop; ``run`` returns when it is done."""
+        """Stop cleanly and wait for it; a handler that asks for it doesn't wait for itself."""
         self._stop.set()
+        if current.get(None) is None:
+            await self._stopped.wait()
 
     # roles
 
@@ -202,19 +209,25 @@ class Worker:
         self._release([execution for execution in self._slots.running() if not self._settler.has(execution)])
         self._store.patience = FLUSH_SECONDS
         with anyio.move_on_after(FLUSH_SECONDS):
-            await self._flush()
-        await self._heartbeat.stop()
+            while len(self._settler):
+                await self._fetcher.step(0)
+        await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
+        with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
+            await self._store.work.leave()
         await self._store.close()
-        logger.info("worker stopped")
+        self._stopped.set()
+        logger.info("worker %s stopped", self._store.work.worker)
 
     def _release(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
             self._settler.add(execution, Released(), 0)
 
-    async def _flush(self) -> None:
-        try:
-            while len(self._settler):
-                await self._fetcher.step(0)
-            await self._store.work.leave()
-        except TaskprocError as error:
-            logger.warning("stopping: %s", error)
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error itself where a group has just one."""
+    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
+        only = group.exceptions[0]
+        if not isinstance(only, BaseExceptionGroup):
+            return only
+        group = only
+    return group

@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from taskproc.arguments import read_call
-from taskproc.codec import NOTHING, handler_name, read_body
+from taskproc.codec import NOTHING, handler_name, read_body, shown_data
 from taskproc.context import Services, TaskContext, current
 from taskproc.errors import AttemptsExhausted, CorruptTask, TaskTimeout, UnknownHandler
 from taskproc.handlers import Handler, Registry
@@ -128,7 +128,7 @@ class Executor:
         return TaskContext(
             id=execution.task_id,
             name=handler_name(payload) if raw or self._options.execute is not None else "",
-            data=payload[payload.find(b"\n") + 1 :] if raw else payload,
+            data=shown_data(payload),
             queue=claims.queue,
             tenant=claims.tenant,
             batch_id=str(parent) if parent else claims.batch,
