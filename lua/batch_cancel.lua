@@ -19,7 +19,7 @@ local b = batch_read(P, batch)
 if not b.state or b.state == 'open' or (tenant ~= '' and b.tenant ~= tenant) then return {'unknown'} end
 local live = b.remaining > 0
 if not live and not (b.state == 'failed' and redis.call('EXISTS', key(P, 'b', batch, 'w')) == 1) then
-  return {'settled'}
+  return ledger_keep(P, call, {'settled'})
 end
 local now_ms, us = now()
 local waiting = batch_drop(P, b)

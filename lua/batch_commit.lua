@@ -4,20 +4,23 @@
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:
 --   1 prefix str
---   2 batch str
---   3 tenant str
---   4 label str
---   5 idem str (digest of tenant and idempotency key, or empty)
---   6 sizes json ({kind, queue, n}: what must have been staged)
---   7 continuations bytes...  (at most 100)
+--   2 call json (as include/ledger_find.lua has it)
+--   3 batch str
+--   4 tenant str
+--   5 label str
+--   6 idem str (digest of tenant and idempotency key, or empty)
+--   7 sizes json ({kind, queue, n}: what must have been staged)
+--   8 continuations bytes...  (at most 100)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"gap"} when a part of
---   the staged tasks is missing; {"queues", how many}
--- Includes: guard, now, sizes_hold, queues_add, batch_open
+--   the staged tasks is missing; {"queues", how many}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, queues_add, batch_open
 -- Cost: O(queues)
 local slot = KEYS[1]
-local P, batch, tenant, label, idem = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local sizes = cjson.decode(ARGV[6])
+local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local sizes = cjson.decode(ARGV[7])
 guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
 if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return {'ok', batch} end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
 if first then return {'ok', first} end
@@ -26,7 +29,7 @@ local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
 local now_ms, us = now()
 local b = {id = batch, tenant = tenant, continuations = 0}
-batch_open(P, now_ms, us, b, label, idem, sizes, queues, {unpack(ARGV, 7)})
+batch_open(P, now_ms, us, b, label, idem, sizes, queues, {unpack(ARGV, 8)})
 redis.call('DEL', key(P, 'b', batch, 'staged'))
 redis.call('ZREM', key(P, 'staging'), batch)
-return {'ok', batch}
+return ledger_keep(P, call, {'ok', batch})

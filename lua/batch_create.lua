@@ -4,20 +4,23 @@
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:
 --   1 prefix str
---   2 batch str (22 characters, random: sent again, it changes nothing)
---   3 tenant str
---   4 label str
---   5 idem str (digest of tenant and idempotency key, or empty)
---   6 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
---   7 continuations int (at most 100)
---   8 bodies bytes...  (continuations first, then those of the lists)
--- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many}
--- Includes: guard, now, stage_put, list_sizes, queues_add, batch_open
+--   2 call json (as include/ledger_find.lua has it)
+--   3 batch str (22 characters, random)
+--   4 tenant str
+--   5 label str
+--   6 idem str (digest of tenant and idempotency key, or empty)
+--   7 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
+--   8 continuations int (at most 100)
+--   9 bodies bytes...  (continuations first, then those of the lists)
+-- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, queues_add, batch_open
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
-local P, batch, tenant, label, idem = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local lists, continuations = cjson.decode(ARGV[6]), tonumber(ARGV[7])
+local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local lists, continuations = cjson.decode(ARGV[7]), tonumber(ARGV[8])
 guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
 if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return {'ok', batch} end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
 if first then return {'ok', first} end
@@ -26,8 +29,8 @@ local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
 local now_ms, us = now()
 local entries = {}
-for i = 8, 7 + continuations do entries[#entries + 1] = ARGV[i] end
-stage_put(P, now_ms, batch, lists, ARGV, 8 + continuations, false)
+for i = 9, 8 + continuations do entries[#entries + 1] = ARGV[i] end
+stage_put(P, now_ms, batch, lists, ARGV, 9 + continuations, false)
 local b = {id = batch, tenant = tenant, continuations = 0}
 batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)
-return {'ok', batch}
+return ledger_keep(P, call, {'ok', batch})

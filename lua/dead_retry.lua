@@ -34,5 +34,4 @@ for _, task in ipairs(tasks) do
     count = count + 1
   end
 end
-if count == 0 then return {'ok', 0} end
 return ledger_keep(P, call, {'ok', count})

@@ -22,7 +22,7 @@ local known = ledger_find(P, call)
 if known then return known end
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then return refusal end
-if not sizes_hold(P, seg, sizes) then return {'gap'} end
+if redis.call('EXISTS', key(P, 'b', seg, 'staged')) == 0 or not sizes_hold(P, seg, sizes) then return {'gap'} end
 if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 2000 then return {'busy'} end
 batch_join(P, now(), b, seg, sizes, queues)
 if idem ~= '' then redis.call('SADD', key(P, 'b', batch, 'a'), idem) end

@@ -27,7 +27,7 @@ if not place then
   if more == '' then return {'unknown'} end
   return {'more', more}
 end
-if place[1] == 'dead' then return {'dead'} end
+if place[1] == 'dead' then return ledger_keep(P, call, {'dead'}) end
 
 redis.call('ZREM', key(P, 'cx'), task)
 if place[1] == 'running' then

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,8 +41,11 @@ for name, path in (("taskproc", ""), ("taskproc.store", "/store")):
 """Leaves out the rest of the package, which takes many times as long to import."""
 
 USER = f"""{ALONE}
+import os
 from taskproc.store.embedded import open_embedded
 server = open_embedded(sys.argv[2])
+if sys.argv[3:] == ["fork"]:
+    os.fork()
 print(server.path, flush=True)
 sys.stdin.read()
 server.close()
@@ -52,8 +55,8 @@ server.close()
 class User:
     """A process that has a server open until it is told to close it, or killed."""
 
-    def __init__(self, url: str) -> None:
-        command = [sys.executable, "-c", USER, PACKAGE, url]
+    def __init__(self, url: str, *options: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", USER, PACKAGE, url, *options]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     @property
@@ -275,6 +278,27 @@ def test_a_forked_child_is_no_user(base: Path, url: str) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_a_forked_child_does_not_hold_the_server_of_a_killed_user(base: Path, url: str) -> None:
+    one = User(url, "fork")
+    assert one.path == one.path  # of the parent and of the child
+    one.process.kill()
+    one.process.wait()
+    until(lambda: not servers(base) and not keepers(base))
+    assert len(processes(base)) == 1
+    one.process.communicate(timeout=PATIENCE)
+    until(lambda: not processes(base))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_server_can_be_stopped_from_its_first_moment() -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # as a keeper has it
+    try:
+        child = keeper.spawn(["/bin/true"], 0, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_signals_of_a_terminal_reach_neither_keeper_nor_server(base: Path, url: str) -> None:
     with closing(open_embedded(url)) as server:
         [kept] = keepers(base)
@@ -340,10 +364,9 @@ def test_closing_replaces_a_killed_keeper(base: Path) -> None:
 def test_a_server_stops_when_all_others_are_killed(base: Path, url: str, user: Callable[[str], User]) -> None:
     one = user(url)
     assert answers(one.path)
-    [kept] = keepers(base)
+    one.process.send_signal(signal.SIGSTOP)  # so it can't replace the keeper
+    kill_keeper(base)
     one.kill()
-    with suppress(ProcessLookupError):  # it may be faster
-        os.kill(kept, signal.SIGKILL)
     until(lambda: not processes(base))
 
 
@@ -356,6 +379,7 @@ def test_a_second_server_waits_for_the_end_of_the_first(base: Path, url: str, us
         other = user(url)
         until(lambda: keepers(base))
         until(lambda: os.path.exists(server.path + keeper.RETIRED))
+        time.sleep(0.3)  # several times as long as a start takes
         assert servers(base) == [first]
         assert not answers(server.path)
         os.kill(first, signal.SIGCONT)

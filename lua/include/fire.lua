@@ -3,11 +3,12 @@
 local function fire(P, now_ms, us, b, state)
   if b.continuations == 0 then return end
   local list = key(P, 'b', b.id, 'c')
-  local home, fired, kept = hidden(P, us, b.tenant, b.id), 0, {}
+  local home, fired, kept = nil, 0, {}
   for _, entry in ipairs(redis.call('LRANGE', list, 0, -1)) do
     local stop = string.find(entry, '\n', 1, true)
     local on, q, wait = string.match(string.sub(entry, 1, stop - 1), '^(%S+) (%S+) (%d+)$')
     if on == state or on == 'settled' then
+      home = home or hidden(P, us, b.tenant, b.id)
       local body = body_stamp(string.sub(entry, stop + 1), now_ms)
       if wait == '0' then push(P, q, b.tenant, home, {body})
       else delay(P, q, b.tenant, home, body, now_ms + wait) end

@@ -42,13 +42,18 @@ class Batches:
         """
         idem = "" if idempotency_key is None else digest("batch", tenant, idempotency_key)
         if segment.small:
-            reply = await self._scripts.batch_create(
-                segment.seg, tenant, label, idem, segment.chunk.lists(), len(continuations),
-                *continuations, *segment.chunk.bodies(),
-            )  # fmt: skip
+            lists, bodies = segment.chunk.lists(), segment.chunk.bodies()
+            reply = await self._ledger.call(
+                lambda call: self._scripts.batch_create(
+                    call, segment.seg, tenant, label, idem, lists, len(continuations), *continuations, *bodies
+                )
+            )
         else:
             await segment.flush(everything=True)
-            reply = await self._scripts.batch_commit(segment.seg, tenant, label, idem, segment.sizes(), *continuations)
+            sizes = segment.sizes()
+            reply = await self._ledger.call(
+                lambda call: self._scripts.batch_commit(call, segment.seg, tenant, label, idem, sizes, *continuations)
+            )
         _refuse(reply)
         found: str = reply[1].decode()
         if found != segment.seg:
