@@ -1,0 +1,107 @@
+"""Calls that both type checkers must flag, each on its line. Nothing here is run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from taskproc import Batch, Bury, Retry, Snooze, TaskContext, TaskId, TaskProcessor, current_task, method, task
+
+
+@task
+async def send(to: str, subject: str = "hi") -> None: ...
+
+
+@task
+def resize(path: str, width: int) -> bytes:
+    raise NotImplementedError
+
+
+class Service:
+    """A service with a handler."""
+
+    @task
+    def send(self, to: str) -> int:
+        raise NotImplementedError
+
+
+async def wrong_hook(ctx: TaskContext) -> int:
+    raise NotImplementedError
+
+
+def sync_hook(ctx: TaskContext) -> None: ...
+
+
+proc = TaskProcessor("redis://localhost")
+
+
+def build(batch: Batch) -> None:
+    batch.enqueue(send)  # E
+    batch.enqueue(send, 1)  # E
+    batch.enqueue(send, "a", "b", "c")  # E
+    batch.enqueue(send, to="a", topic="b")  # E
+    batch.enqueue(send, "a", subject=3)  # E
+    batch.enqueue(resize, "x.png")  # E
+    batch.enqueue(resize, "x.png", "wide")  # E
+    batch.enqueue(resize, width=3, path=None)  # E
+    batch.enqueue("send", "a")  # E
+    batch.enqueue(send("a"))  # E
+    batch.enqueue(Service().send, 3)  # E
+    batch.enqueue(method(Service.send))  # E
+    batch.enqueue_raw("email", "text")  # E
+    batch.enqueue_raw(b"email", b"bytes")  # E
+    batch.continue_with(send, 5)  # E
+    batch.continue_with(resize, "x.png")  # E
+    batch.options(on="never").continue_with(send, "a")  # E
+    batch.options(delay="soon").enqueue(send, "a")  # E
+    batch.options(delay_until=5).enqueue(send, "a")  # E
+    batch.options(priority=5).enqueue(send, "a")  # E
+    batch.options(delay=5).enqueue(send)  # E
+    one: TaskId[str] = batch.enqueue(resize, "x.png", 1)  # E
+    print(one)
+
+
+async def use() -> None:
+    proc.enqueue_batch("default", "acme", build)  # E
+    await proc.enqueue_batch("default", build)  # E
+    await proc.enqueue_batch("default", "acme", build, title="x")  # E
+    await proc.enqueue_task("default", "acme", send, 5)  # E
+    await proc.enqueue_task("default", "acme", resize, "x.png")  # E
+    await proc.options(delay=1).enqueue_task("default", "acme", send)  # E
+    batch_id: int = await proc.enqueue_batch("default", "acme", build)  # E
+    info = await proc.get_batch("x")
+    print(info.total)  # E
+    await proc.get_batch(batch_id=1)  # E
+    await proc.cancel_batch()  # E
+    proc.cancel_batch("x")  # E
+    acme = proc.tenant("acme")
+    await acme.enqueue(send, None)  # E
+    acme.enqueue(send, "a")  # E
+    await acme.options(queue=3).enqueue(send, "a")  # E
+    await proc.wait_batch("x")  # E
+    await proc.retry_dead_tasks(count="all")  # E
+
+
+@task(max_attempts="3")  # E
+def one() -> None: ...
+
+
+@task(executor="thread")  # E
+def two() -> None: ...
+
+
+@task(retries=3)  # E
+def three() -> None: ...
+
+
+@task(timeout="1 s")  # E
+def four() -> None: ...
+
+
+TaskProcessor("redis://localhost", workers=4)  # E
+TaskProcessor("redis://localhost", max_workers="4")  # E
+TaskProcessor("redis://localhost", on_task_start=sync_hook)  # E
+Retry("soon")  # E
+Snooze()  # E
+Bury(3)  # E
+current_task().attempt.upper()  # E
+datetime.now() + batch_id  # E
