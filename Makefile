@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check rows docs clean
+.PHONY: help demo test check docs rows clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ check: $(READY) ## Lint, types, layers, Lua
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/lua_lint.py
+	$(BIN)/python tools/make_docs.py --check
+
+docs: $(READY) ## Make the pages of docs that come from the code
+	$(BIN)/python tools/make_docs.py
 
 rows: $(READY) ## Every row of the seed systems' promises with its tests and result
 	$(BIN)/python -m pytest --rows

@@ -1,6 +1,6 @@
 -- Deletes batches that settled longer ago than the retention, with all that belongs to them, and old
 -- dead letters of the tenants' open batches. One whose cancelled tasks still run is left for later.
--- Moves: dead → gone
+-- Moves: failed → gone
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:

@@ -1,5 +1,5 @@
 -- Drops dead letters; they stay counted as failed.
--- Moves: dead → gone
+-- Moves: failed → gone
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:

@@ -1,6 +1,6 @@
 -- Cancels one task: a waiting one is gone and counted at once, a running one is told to stop.
 -- A ready one is looked for, a bounded way at a time: "more" names where to go on.
--- Moves: ready | delayed → cancelled; running stays until its worker reports
+-- Moves: ready | delayed → cancelled (running stays until its worker reports); batch running → done | failed
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:

@@ -1,6 +1,6 @@
 -- Takes tasks whose lease has run out from workers that are gone. They are ready again at the head of
 -- their list, one attempt spent; one that has none left is buried by the worker that claims it next.
--- Moves: running → ready | cancelled (when it was being cancelled)
+-- Moves: running → ready | cancelled (when it was being cancelled); batch running → done | failed
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:

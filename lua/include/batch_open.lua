@@ -15,6 +15,7 @@ local function batch_open(P, now_ms, us, b, label, idem, sizes, queues, continua
     b.continuations = #continuations
   end
   redis.call('ZADD', key(P, 'tb', b.tenant), us, b.id)
+  batch_cap(P, b.tenant)
   redis.call('HINCRBY', key(P, 't', b.tenant), 'batches', 1)
   tenant_add(P, now_ms, b.tenant, total)
   if total == 0 then batch_end(P, now_ms, us, b, 'done') end
