@@ -44,9 +44,8 @@ USER = f"""{ALONE}
 import os
 from taskproc.store.embedded import open_embedded
 server = open_embedded(sys.argv[2])
-if sys.argv[3:] == ["fork"]:
-    os.fork()
-print(server.path, flush=True)
+if sys.argv[3:] != ["fork"] or os.fork():
+    print(server.path, flush=True)
 sys.stdin.read()
 server.close()
 """
@@ -157,12 +156,12 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def user() -> Iterator[Callable[[str], User]]:
+def user() -> Iterator[Callable[..., User]]:
     """Starts processes that use a server; those still there at the end are killed."""
     started: list[User] = []
 
-    def start(url: str) -> User:
-        started.append(User(url))
+    def start(url: str, *options: str) -> User:
+        started.append(User(url, *options))
         return started[-1]
 
     yield start
@@ -221,7 +220,7 @@ def test_a_name_is_decoded(base: Path) -> None:
         assert server.path == f"{base}/a b?é/redis.sock"
 
 
-def test_processes_share_a_folder(base: Path, url: str, user: Callable[[str], User]) -> None:
+def test_processes_share_a_folder(base: Path, url: str, user: Callable[..., User]) -> None:
     one, other = user(url), user(url)
     path, same = one.path, other.path
     assert path == same
@@ -247,7 +246,7 @@ def test_a_process_may_open_a_folder_several_times(base: Path, url: str) -> None
     until(lambda: not processes(base))
 
 
-def test_a_killed_user_counts_no_more(base: Path, url: str, user: Callable[[str], User]) -> None:
+def test_a_killed_user_counts_no_more(base: Path, url: str, user: Callable[..., User]) -> None:
     one, other = user(url), user(url)
     path, _ = one.path, other.path
     server = pid(path)
@@ -278,14 +277,14 @@ def test_a_forked_child_is_no_user(base: Path, url: str) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_forked_child_does_not_hold_the_server_of_a_killed_user(base: Path, url: str) -> None:
-    one = User(url, "fork")
-    assert one.path == one.path  # of the parent and of the child
+def test_a_forked_child_does_not_hold_the_server_of_a_killed_user(base: Path, url: str, user: Callable[..., User]) -> None:
+    one = user(url, "fork")
+    assert one.path
     one.process.kill()
     one.process.wait()
     until(lambda: not servers(base) and not keepers(base))
     assert len(processes(base)) == 1
-    one.process.communicate(timeout=PATIENCE)
+    one.process.communicate(timeout=PATIENCE)  # ends the child
     until(lambda: not processes(base))
 
 
@@ -343,7 +342,7 @@ def test_a_killed_keeper_is_replaced_by_a_later_user(base: Path, url: str) -> No
 
 
 @pytest.mark.parametrize("place", ["", "/data"])
-def test_a_killed_keeper_is_replaced_by_a_present_user(base: Path, place: str, user: Callable[[str], User]) -> None:
+def test_a_killed_keeper_is_replaced_by_a_present_user(base: Path, place: str, user: Callable[..., User]) -> None:
     one = user(f"embedded://{base}{place}" if place else "embedded://")
     path = one.path
     kill_keeper(base)
@@ -361,7 +360,7 @@ def test_closing_replaces_a_killed_keeper(base: Path) -> None:
     until(lambda: not os.listdir(base / "tmp"))
 
 
-def test_a_server_stops_when_all_others_are_killed(base: Path, url: str, user: Callable[[str], User]) -> None:
+def test_a_server_stops_when_all_others_are_killed(base: Path, url: str, user: Callable[..., User]) -> None:
     one = user(url)
     assert answers(one.path)
     one.process.send_signal(signal.SIGSTOP)  # so it can't replace the keeper
@@ -370,7 +369,7 @@ def test_a_server_stops_when_all_others_are_killed(base: Path, url: str, user: C
     until(lambda: not processes(base))
 
 
-def test_a_second_server_waits_for_the_end_of_the_first(base: Path, url: str, user: Callable[[str], User]) -> None:
+def test_a_second_server_waits_for_the_end_of_the_first(base: Path, url: str, user: Callable[..., User]) -> None:
     with closing(open_embedded(url)) as server:
         put(server.path, "kept")
         first = pid(server.path)
@@ -389,7 +388,7 @@ def test_a_second_server_waits_for_the_end_of_the_first(base: Path, url: str, us
         other.close()
 
 
-def test_many_processes_start_one_server(base: Path, url: str, user: Callable[[str], User]) -> None:
+def test_many_processes_start_one_server(base: Path, url: str, user: Callable[..., User]) -> None:
     users = [user(url) for _ in range(8)]
     paths = {each.path for each in users}
     assert len(paths) == 1
@@ -422,7 +421,7 @@ def _open_at(ready: threading.Barrier, url: str) -> EmbeddedServer:
     return open_embedded(url)
 
 
-def test_a_path_too_long_for_a_socket(base: Path, user: Callable[[str], User]) -> None:
+def test_a_path_too_long_for_a_socket(base: Path, user: Callable[..., User]) -> None:
     folder = base / ("a" * 60) / ("é" * 40)
     with closing(open_embedded(f"embedded://{folder}")) as server:
         other = user(f"embedded://{folder}")

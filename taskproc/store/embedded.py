@@ -5,8 +5,9 @@ started by the first user and stopped after the last, whichever way they end: ``
 It listens on a socket file that only this account may open. One machine only: a folder on a network
 file system can't be shared between machines.
 
-A user watches over the keeper in turn, so that each of the three processes may be killed at any moment. A server
-in memory loses its data when it is killed or its keeper is.
+Users watch over the keeper in turn, so that each of the three processes may be killed at any moment. Data in a
+folder survives the kill of a keeper or a user; the kill of the server itself may cost what was written in the last
+two seconds if the disk was slow then, as may a power cut. In memory, the kill of the server or keeper costs all.
 """
 
 from __future__ import annotations
