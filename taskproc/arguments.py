@@ -85,7 +85,7 @@ class Slot:
             return value
         try:
             return self.adapter.validate_json(orjson.dumps(value))
-        except ValidationError as error:
+        except Exception as error:  # bytes of raw work, or whatever a type's own validator raises
             raise CorruptTask(f"{handler}: argument {self.name!r} can't be read: {_first_line(error)}") from None
 
 

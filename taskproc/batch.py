@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.codec import check_size, raw_payload, write_body
-from taskproc.errors import InvalidValue, PayloadTooLarge
-from taskproc.handlers import Handler, Keep, Registry
+from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
+from taskproc.handlers import Keep
 from taskproc.ids import locals_from, random_start
 from taskproc.model import TaskId
 from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
+from taskproc.registry import Handler, Registry
 from taskproc.store.segment import Place, Segment
 from taskproc.values import Duration, queue_name
 
@@ -38,9 +39,8 @@ class Maker:
         """A handler and the payload of a call. Raises HandlerError, ArgumentError or PayloadTooLarge."""
         found = self.registry.of(handler)
         if found.options.raw:
-            if len(args) != 1 or kwargs:
-                raise InvalidValue(f"{found.name} takes raw bytes: enqueue it with one argument of bytes")
-            return found, raw_payload(found.name, args[0], self.max_payload)
+            data = _only(found, () if kwargs else args)
+            return found, raw_payload(found.name, data, self.max_payload)
         return found, check_size(found.name, found.arguments.dump(args, kwargs), self.max_payload)
 
 
@@ -48,6 +48,19 @@ def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place
     """Where a task goes: the call's queue, else the handler's, else the batch's; and when."""
     own = None if handler is None else handler.options.queue
     return options.queue or own or queue, options.delay_ms, options.due_ms
+
+
+def _only(handler: Handler, args: Sequence[object]) -> object:
+    if len(args) != 1:
+        raise InvalidValue(f"{handler.name} takes raw bytes: enqueue it with one argument of bytes")
+    return args[0]
+
+
+def _row(handler: Handler, row: object) -> tuple[object, ...]:
+    """A row of arguments. A text is a sequence too, but never meant as one."""
+    if not isinstance(row, Sequence) or isinstance(row, str | bytes | bytearray | memoryview):
+        raise ArgumentError(f"{handler.name}: a row of arguments must be a tuple or a list, not {type(row).__name__}")
+    return tuple(row)
 
 
 class Batch:
@@ -151,8 +164,12 @@ class Batch:
         place, extension = place_of(options, found, self._queue), options.extension()
         self._check_queue(place[0])
         segment, limit, locals_, before = self._segment, self._maker.max_payload, self._locals, self._segment.total
-        dump = (lambda row, _: raw_payload(found.name, row[0], limit)) if found.options.raw else found.arguments.dump
+        dump = (
+            (lambda row, _: raw_payload(found.name, _only(found, row), limit)) if found.options.raw else found.arguments.dump
+        )
         for row in rows:
+            if type(row) is not tuple:
+                row = _row(found, row)
             payload = dump(row, {})
             if len(payload) > limit:
                 check_size(found.name, payload, limit)

@@ -29,7 +29,15 @@ def keys_page() -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| `{key.parts}` | {key.type} | {key.content} | {key.ends} |" for key in KEYS]
-    lines += ["", "## Channels", "", "A message is a hint: what it tells is stored as well.", "", "| channel | messages |", "|---|---|"]
+    lines += [
+        "",
+        "## Channels",
+        "",
+        "A message is a hint: what it tells is stored as well.",
+        "",
+        "| channel | messages |",
+        "|---|---|",
+    ]
     lines += [f"| `{name}` | {content} |" for name, content in CHANNELS.items()]
     return "\n".join([*lines, ""])
 
@@ -41,9 +49,14 @@ def states_page() -> str:
     lines += ["```", TASK_PICTURE, "```", "", "| from | to | by |", "|---|---|---|"]
     lines += [f"| {a} | {b} | {', '.join(f'`{name}`' for name in by)} |" for (a, b), by in sorted(task_moves.items())]
     lines += ["", "States that callers see: " + ", ".join(f"`{state.value}`" for state in TaskState) + ".", ""]
-    lines += TASK_RULES + ["", "## Batches", "", "```", BATCH_PICTURE, "```", "", "| from | to | by |", "|---|---|---|"]
+    lines += [*TASK_RULES, "", "## Batches", "", "```", BATCH_PICTURE, "```", "", "| from | to | by |", "|---|---|---|"]
     lines += [f"| {a} | {b} | {', '.join(f'`{name}`' for name in by)} |" for (a, b), by in sorted(batch_moves.items())]
-    lines += ["", "States that callers see: " + ", ".join(f"`{state.value}`" for state in BatchState) + ".", "", *BATCH_RULES]
+    lines += [
+        "",
+        "States that callers see: " + ", ".join(f"`{state.value}`" for state in BatchState) + ".",
+        "",
+        *BATCH_RULES,
+    ]
     return "\n".join([*lines, ""])
 
 

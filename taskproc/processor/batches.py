@@ -10,11 +10,12 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskproc.batch import Batch, Build, fill, place_of
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
-from taskproc.handlers import Handler, Keep
+from taskproc.handlers import Keep
 from taskproc.ids import is_batch_id
 from taskproc.model import BatchInfo, TaskId, TaskInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.connected import Connected
+from taskproc.registry import Handler
 from taskproc.values import Duration, count, milliseconds, queue_name, tenant_name, text
 from taskproc.worker.services import append
 

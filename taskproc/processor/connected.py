@@ -7,9 +7,9 @@ from typing import Any
 
 from taskproc.batch import Maker
 from taskproc.errors import TaskprocError
-from taskproc.handlers import Registry
 from taskproc.options import Options
 from taskproc.processor.waiting import BatchWaits
+from taskproc.registry import Registry
 from taskproc.store import Store
 from taskproc.store.embedded import EmbeddedServer, open_embedded
 from taskproc.store.target import Target, default_url, from_client, from_url

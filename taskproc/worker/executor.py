@@ -20,10 +20,18 @@ import anyio.to_thread
 from taskproc.arguments import read_call
 from taskproc.codec import NOTHING, handler_name, read_body, shown_data
 from taskproc.context import Services, TaskContext, current
-from taskproc.errors import AttemptsExhausted, CorruptTask, TaskTimeout, UnknownHandler
-from taskproc.handlers import Handler, Registry
+from taskproc.errors import (
+    AttemptsExhausted,
+    CorruptTask,
+    RedisUnavailable,
+    ServerRefused,
+    TaskprocError,
+    TaskTimeout,
+    UnknownHandler,
+)
 from taskproc.options import Options
 from taskproc.outcome import Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
+from taskproc.registry import Handler, Registry
 from taskproc.values import from_ms, from_us, milliseconds
 from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.processes import Processes
@@ -74,7 +82,7 @@ class Executor:
         outcome: Outcome | None
         try:
             call = await self._decode(execution)
-        except (CorruptTask, UnknownHandler, AttemptsExhausted) as error:
+        except Exception as error:  # whatever is stored, or does not fit the handler: it ends this task, not the worker
             outcome = self._refuse(error, execution)
         else:
             if execution.stop is None:
@@ -100,7 +108,8 @@ class Executor:
         context = self._context(execution, extension, payload)
         execution.context = context
         if self._options.execute is not None:
-            return Call(context, None, [], {}, self._options.deadletter)
+            _check_attempts(context)
+            return Call(context, None, [], {}, self._keeps(extension, None))
         args: list[object]
         kwargs: Mapping[str, object]
         if payload[:1] == b"!":
@@ -113,12 +122,16 @@ class Executor:
                 f"no handler is named {context.name!r} in this worker; include its module, or start the new version"
             )
         context.max_attempts = _number(extension, "m") or handler.options.max_attempts or self._options.max_attempts
-        if context.attempt > context.max_attempts:
-            raise AttemptsExhausted(f"task {context.id} has used its {context.max_attempts} attempts")
+        _check_attempts(context)
         if not handler.options.raw:
             args, kwargs = handler.arguments.load(args, kwargs)
-        keep = handler.options.keep != "none" if extension.get("k") is None else extension.get("k") != "n"
-        return Call(context, handler, args, kwargs, keep and self._options.deadletter)
+        return Call(context, handler, args, kwargs, self._keeps(extension, handler))
+
+    def _keeps(self, extension: Mapping[str, object], handler: Handler | None) -> bool:
+        """Whether the task is kept as a dead letter once it has failed."""
+        own = None if handler is None else handler.options.keep
+        chosen = own != "none" if extension.get("k") is None else extension.get("k") != "n"
+        return chosen and self._options.deadletter
 
     def _context(self, execution: Execution, extension: Mapping[str, object], payload: bytes) -> TaskContext:
         claims = execution.claims
@@ -150,9 +163,14 @@ class Executor:
     def _refuse(self, error: Exception, execution: Execution) -> Outcome:
         if execution.stop is Stop.CANCELLED:
             return Cancelled()
-        if isinstance(error, UnknownHandler):
-            logger.warning("task %s: %s", execution.task_id, error)
-            return Unknown(UNKNOWN_DELAY_MS, self._options.unknown_grace_ms, error)
+        match error:
+            case UnknownHandler() | ServerRefused() | RedisUnavailable():
+                logger.warning("task %s: %s", execution.task_id, error)
+                return Unknown(UNKNOWN_DELAY_MS, self._options.unknown_grace_ms, error)
+            case TaskprocError():
+                pass
+            case _:  # its text may hold the payload
+                error = CorruptTask(f"task {execution.task_id} can't be read: {type(error).__name__}")
         logger.error("task %s: %s", execution.task_id, error)
         return Dead(error, keep=self._options.deadletter)
 
@@ -171,14 +189,9 @@ class Executor:
             with anyio.CancelScope() as scope:
                 execution.scope = scope if call.stoppable else None
                 result = await self._call(call)
-        except asyncio.CancelledError as problem:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+        except BaseException as problem:
+            if _is_ours(problem):
                 raise
-            error = problem
-        except KeyboardInterrupt:
-            raise
-        except BaseException as problem:  # a handler may raise anything, SystemExit included
             error = problem
         finally:
             execution.scope = None
@@ -277,7 +290,9 @@ class Executor:
                 return 0 if asked is None else milliseconds("on_task_failed_delay", asked)
             own = call.handler.options.backoff if call.handler is not None else None
             return milliseconds("backoff", (own or self._options.backoff)(context.attempt))
-        except Exception:
+        except BaseException as error:
+            if _is_ours(error):
+                raise
             logger.exception("task %s: its backoff can't be had; it is tried again at once", context.id)
             return 0
 
@@ -293,8 +308,23 @@ class Executor:
     async def _hook(self, context: TaskContext, hook: Callable[..., Awaitable[None]], *args: object) -> None:
         try:
             await hook(*args)
-        except Exception:
+        except BaseException as error:
+            if _is_ours(error):
+                raise
             logger.exception("task %s: a hook failed", context.id)
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception ends the worker: users' code may raise anything else, SystemExit included."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt)
+
+
+def _check_attempts(context: TaskContext) -> None:
+    if context.attempt > context.max_attempts:
+        raise AttemptsExhausted(f"task {context.id} has used its {context.max_attempts} attempts")
 
 
 def _number(extension: Mapping[str, object], field: str) -> int:

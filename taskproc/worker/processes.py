@@ -21,8 +21,9 @@ import anyio.to_process
 
 from taskproc.context import TaskContext, current
 from taskproc.errors import TaskprocError
-from taskproc.handlers import Handler, module_name, options_of
+from taskproc.handlers import module_name, options_of
 from taskproc.outcome import Signal
+from taskproc.registry import Handler
 
 CARRIED = (
     "id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery", "created_at",
@@ -126,4 +127,8 @@ def _ended(error: BaseException, retries: bool) -> Ended:
     except Exception:  # an exception's own __reduce__ may raise anything
         sent = None
     told = "" if isinstance(error, Signal) else "".join(traceback.format_exception(error, limit=-30))
-    return Ended(sent, name, str(error)[:2000], told, retries)
+    try:
+        text = str(error)[:2000]
+    except Exception:  # so may its __str__
+        text = ""
+    return Ended(sent, name, text, told, retries)

@@ -99,7 +99,7 @@ async def build(batch: Batch) -> None:
     batch.continue_with(send, "b@example.com")
     batch.options(on="failed", queue="high").continue_with(count, [])
     batch.options(delay_until=datetime.now(UTC), max_attempts=2).enqueue(send, "c")
-    await batch.enqueue_many(send, (("u%d@example.com" % n,) for n in range(10)))
+    await batch.enqueue_many(send, ((f"u{n}@example.com",) for n in range(10)))
     await batch.flush()
     print(one, two, three.upper(), four, five, six, seven, eight, nine)
 

@@ -68,6 +68,7 @@ async def use() -> None:
     await proc.enqueue_task("default", "acme", resize, "x.png")  # E
     await proc.options(delay=1).enqueue_task("default", "acme", send)  # E
     batch_id: int = await proc.enqueue_batch("default", "acme", build)  # E
+    print(batch_id)
     info = await proc.get_batch("x")
     print(info.total)  # E
     await proc.get_batch(batch_id=1)  # E
@@ -104,4 +105,4 @@ Retry("soon")  # E
 Snooze()  # E
 Bury(3)  # E
 current_task().attempt.upper()  # E
-datetime.now() + batch_id  # E
+datetime.now() + 3  # E
