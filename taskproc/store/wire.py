@@ -43,6 +43,10 @@ REPLY_SECONDS = 10.0
 FIRST_PAUSE, WARN_PAUSE, LONGEST_PAUSE = 0.01, 0.1, 0.5
 
 
+MOST_CONNECTIONS = 64
+"""Calls at once; further ones wait for their turn."""
+
+
 class Wire:
     """A few connections to the primary that holds our slot."""
 
@@ -50,6 +54,7 @@ class Wire:
         self._target = target
         self._slot_key = prefix + "~"
         self._idle: list[AbstractConnection] = []
+        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
         self._node: Node | None = None
         self._closed = False
 
@@ -88,6 +93,10 @@ class Wire:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _attempt(self, send: Send) -> Attempt:
+        async with self._places:
+            return await self._once(send)
+
+    async def _once(self, send: Send) -> Attempt:
         try:
             connection = await self._take()
         except (redis.RedisError, OSError, TimeoutError) as error:

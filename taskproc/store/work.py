@@ -62,6 +62,10 @@ class Horizon:
         self.ends = None if not ends else here + max(0.0, (float(ends) - self.server_ms) / 1000)
 
 
+class StaleStep(TaskprocError):
+    """A step was refused as older than one that Redis has seen; nothing was done."""
+
+
 class Work:
     """A worker's side of the store. Its id is new for each start: with a step's number it makes a lease's token."""
 
@@ -72,16 +76,23 @@ class Work:
         self._lease_ms = lease_ms
         self._queues = to_json(list(queues))
         self._seq = 0
+        self._asked = 0, to_json([])
 
     async def step(self, want: int, groups: Sequence[Group]) -> Step:
-        """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout."""
+        """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout, or StaleStep."""
         self._seq += 1
-        reply = await self._scripts.step(SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, to_json(groups))
+        self._asked = want, to_json(groups)
+        return await self.again()
+
+    async def again(self) -> Step:
+        """The last step once more, as when it was not answered: what it has done it doesn't do again."""
+        want, groups = self._asked
+        reply = await self._scripts.step(SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, groups)
         if reply[0] == b"schema":
             raise mismatch(int(reply[1]))
         if reply[0] == b"stale":
             self.worker, self._seq = new_id(), 0
-            raise TaskprocError("Redis has seen later steps of this worker's; it goes on under a new id")
+            raise StaleStep("Redis has seen later steps of this worker's; it goes on under a new id")
         _, now, due, ends, paused, lost, again, claims = reply
         self.horizon.note(now, due, ends)
         token = f"{self.worker}{self._seq}"

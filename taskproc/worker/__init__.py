@@ -122,9 +122,9 @@ class Worker:
         """Promote, settle, claim and run once; whether there may be more."""
         promoted = await self._store.work.promote()
         claimed = await self._fetcher.step(min(self._slots.free, MOST))
-        if self._slots.busy and not len(self._settler):
+        if self._slots.busy and not self._fetcher.pending:
             await self._fetcher.news()
-        return bool(promoted or claimed or self._slots.busy or len(self._settler))
+        return bool(promoted or claimed or self._slots.busy or self._fetcher.pending)
 
     async def stop(self) -> None:
         """Stop cleanly and wait for it; a handler that asks for it doesn't wait for itself."""
@@ -205,11 +205,13 @@ class Worker:
 
     async def _finish(self) -> None:
         """Hand back what is still held, settle everything, leave."""
-        self._release(self._slots.waiting())
-        self._release([execution for execution in self._slots.running() if not self._settler.has(execution)])
         self._store.patience = FLUSH_SECONDS
         with anyio.move_on_after(FLUSH_SECONDS):
-            while len(self._settler):
+            while self._fetcher.pending:
+                await self._fetcher.step(0)
+            self._slots.waiting()
+            self._release(list(self._slots.running()))
+            while self._fetcher.pending:
                 await self._fetcher.step(0)
         await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
         with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):

@@ -12,9 +12,9 @@ import logging
 
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.store.waits import Marker
-from taskproc.store.work import MOST, Step, Work
+from taskproc.store.work import MOST, StaleStep, Step, Work
 from taskproc.worker.loop import Loop
-from taskproc.worker.settler import Settler
+from taskproc.worker.settler import Entry, Settler
 from taskproc.worker.slots import Slots
 
 logger = logging.getLogger("taskproc")
@@ -38,7 +38,14 @@ class Fetcher:
         self._over.set()
         self._claiming = True
         self._look = True  # whether there may be something to claim
+        self._took = False
+        self._unanswered: list[Entry] | None = None
         self.paused = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether something has to be settled, or a step has not been answered."""
+        return len(self._settler) > 0 or self._unanswered is not None
 
     def poke(self) -> None:
         """Something has ended: there is something to settle, or a slot is free."""
@@ -66,32 +73,38 @@ class Fetcher:
     async def run(self) -> None:
         """Step until cancelled, or to the end. Raises SchemaMismatch."""
         self._over.clear()
-        while self._claiming or self._slots.busy or len(self._settler):
+        while self._claiming or self._slots.busy or self.pending:
             self._news.clear()
             want = min(self._slots.free, MOST) if self._claiming else 0
-            if len(self._settler) or (want and self._look):
+            if self.pending or (want and self._look) or self._took:
                 await self.step(want)
             else:
                 await self._wait(want)
         self._over.set()
 
     async def step(self, want: int) -> int:
-        """One step; how many tasks were claimed."""
-        self._look = False
-        taken, groups = self._settler.take(MOST)
+        """One step; how many tasks were claimed. One that got no answer is sent again, the same, before another."""
+        self._look = self._took = False
         try:
-            step = await self._work.step(want, groups)
+            if self._unanswered is None:
+                self._unanswered, groups = self._settler.take(MOST)
+                step = await self._work.step(want, groups)
+            else:
+                step = await self._work.again()
+        except StaleStep as error:
+            logger.error("settling and claiming: %s", error)
+            self._settler.put_back(self._unanswered or [])
+            self._unanswered = None
+            self._look = True
+            return 0
+        except SchemaMismatch:
+            raise
         except TaskprocError as error:
-            self._settler.put_back(taken)
-            if isinstance(error, SchemaMismatch):
-                raise
             logger.error("settling and claiming: %s", error)
             self._look = True
             await asyncio.sleep(PAUSE)
             return 0
-        except BaseException:
-            self._settler.put_back(taken)
-            raise
+        taken, self._unanswered = self._unanswered or [], None
         self._settler.settled(taken, step.lost, step.again)
         self._upkeep.by(self._work.horizon.due)
         self._upkeep.by(self._work.horizon.ends)
@@ -122,6 +135,7 @@ class Fetcher:
             await self._hungry.wait()
             self._hungry.clear()
             if await self._marker.wait(self._poll):
+                self._took = True  # a step leaves another marker where work is left, even if no slot is free by now
                 self.look()
             elif self._slots.free and not self.paused and self._claiming:
                 self._hungry.set()

@@ -41,10 +41,6 @@ class Settler:
         else:
             self._pending.append((execution, us, verb_of(outcome, execution)))
 
-    def has(self, execution: Execution) -> bool:
-        """Whether a task's outcome is noted and not settled yet."""
-        return any(entry[0] is execution for entry in self._pending)
-
     def drop(self, execution: Execution) -> None:
         """Let go of a task whose lease is another worker's: nothing is settled."""
         self._held.pop(execution.member, None)
