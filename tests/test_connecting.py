@@ -63,6 +63,10 @@ async def test_each_server(kind: str, anyio_backend: str) -> None:
         await round_trip(redis=found.url)
 
 
+async def test_the_newer_protocol(server: Server, instance: Instance) -> None:
+    await round_trip(redis=f"{server.url}?protocol=3", prefix=instance.name)
+
+
 async def test_nothing_there(anyio_backend: str) -> None:
     proc = TaskProcessor(f"redis://:secret@127.0.0.1:{free_port()}", redis_patience=0.3)
     with pytest.raises(RedisUnavailable, match="Nothing was done") as caught:

@@ -35,6 +35,7 @@ def analyse(source: str, folder: str) -> None:
         "functions": kinds.count(ast.FunctionDef) + kinds.count(ast.AsyncFunctionDef),
         "classes": kinds.count(ast.ClassDef),
         "sha256": hashlib.sha256(code).hexdigest(),
+        "delivery": current_task().delivery,
     }
     _write(Path(folder, hashlib.sha256(source.encode()).hexdigest()[:20] + ".json"), found)
 
@@ -57,4 +58,6 @@ def report(folder: str) -> None:
     totals = {name: sum(part[name] for part in files) for name in ("lines", "functions", "classes")}
     digest = hashlib.sha256("".join(sorted(part["sha256"] for part in files)).encode()).hexdigest()
     written = {"tenant": info.tenant, "batch": info.id, "tasks": info.total, "done": info.done, "files": len(files)}
+    written["taken over"] = sum(part["delivery"] > 1 for part in files)
+    written["attempts"] = max(part.get("attempt", 1) for part in parts)
     Path(folder, "report.txt").write_text(json.dumps({**written, **totals, "sha256": digest}, indent=2))

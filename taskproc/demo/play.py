@@ -160,12 +160,16 @@ async def add_up(proc: TaskProcessor, orders: Sequence[Order], mistake: Order, s
             right &= info.state is BatchState.DONE and found["files"] == found["done"] - 1 == len(order.files)
     emit_table("Batches", ["tenant", "label", "state", "total#", "done#", "failed#", "cancelled#", "left#"], rows)
     reports = [json.loads(order.folder.joinpath("report.txt").read_text()) for order in orders]
-    emit_table("Reports", ["tenant", "files#", "lines#", "functions#", "classes#", "sha256"], [
+    title, columns = "Reports, by the continuations", ["tenant", "files#", "lines#", "functions#", "classes#", "sha256"]
+    emit_table(title, columns, [
         (r["tenant"], r["files"], r["lines"], r["functions"], r["classes"], r["sha256"][:16]) for r in reports
     ])  # fmt: skip
     totals = [await proc.get_tenant(tenant) for tenant in ("archive", "office", "kiosk")]
     shown = [(t.tenant, t.total, t.done, t.failed, t.cancelled, t.remaining, span(t.run_seconds)) for t in totals if t]
     emit_table("Tenants", ["tenant", "tasks#", "done#", "failed#", "cancelled#", "left#", "run time#"], shown)
+    retried, taken = sum(r["attempts"] > 1 for r in reports), sum(r["taken over"] for r in reports)
+    print(f"{retried} tasks failed at first and were retried; {taken} of the killed worker were taken over by the others.")
+    right &= retried == len(orders)
     verdict = "total = done + failed + cancelled + left, for every batch; each file is in its report once."
     print(f"{verdict if right else 'THE COUNTERS DO NOT ADD UP.'} {seconds:.1f} s")
     return 0 if right else 1
