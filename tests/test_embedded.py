@@ -512,6 +512,16 @@ def test_a_keeper_that_can_not_run_is_told(base: Path, monkeypatch: pytest.Monke
         open_embedded("embedded://")
 
 
+def test_a_keeper_that_is_killed_at_its_start_is_started_again(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = base / "python"
+    python.write_text(f'#!/bin/sh\nmkdir "{base}/killed" 2>/dev/null && kill -9 $$\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with closing(open_embedded("embedded://")) as server:
+        assert (base / "killed").exists()
+        assert answers(server.path)
+
+
 def test_a_large_log_is_put_aside(base: Path, url: str) -> None:
     (base / "data").mkdir()
     (base / "data" / keeper.LOG).write_text("x" * (embedded.LARGEST_LOG + 1))

@@ -11,7 +11,7 @@ from taskproc.options import Options
 from taskproc.processor.waiting import BatchWaits
 from taskproc.registry import Registry
 from taskproc.store import Store
-from taskproc.store.embedded import EmbeddedServer, open_embedded
+from taskproc.store.embedded import SCHEME, EmbeddedServer, open_embedded
 from taskproc.store.target import Target, default_url, from_client, from_url
 
 
@@ -38,13 +38,13 @@ class Connected:
     @property
     def is_private(self) -> bool:
         """Whether its server is one of its own in memory, which no other process reaches."""
-        return self._url is not None and self._url.rstrip("/") == "embedded:"
+        return self._url == SCHEME
 
     async def open(self) -> None:
         """Connect and meet the server; twice does nothing.
 
         Raises RedisUnavailable, ServerRefused, ServerTooOld or SchemaMismatch; InvalidValue for an embedded
-        server that can't be started.
+        server that can't be used, RedisUnavailable with the end of its log for one that doesn't start.
         """
         await self._connect(self._options.patience)
 
@@ -55,7 +55,7 @@ class Connected:
         target = self._target
         if target is None:
             assert self._url is not None
-            self._embedded = await asyncio.to_thread(open_embedded, self._url)
+            self._embedded = await _open_server(self._url)
             target = Target("unix", {"protocol": 2}, path=self._embedded.path)
         store = Store(target, self._options.prefix, self._options.patience)
         try:
@@ -92,3 +92,18 @@ class Connected:
         assert self._store is not None
         assert self._waits_ is not None
         return self._waits_
+
+
+async def _open_server(url: str) -> EmbeddedServer:
+    """Open an embedded server; where the caller is cancelled meanwhile, it is closed again when it is up."""
+    opening = asyncio.get_running_loop().run_in_executor(None, open_embedded, url)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_again)
+        raise
+
+
+def _close_again(opening: asyncio.Future[EmbeddedServer]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
