@@ -11,7 +11,7 @@
 --   6 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
 --   7 bodies bytes...
 -- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, join_check, batch_join
+-- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, join_check, batch_join
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, call, batch, tenant, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -22,6 +22,7 @@ if known then return known end
 local sizes = list_sizes(lists)
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then return refusal end
+lists_check(lists, #ARGV - 6)
 local now_ms = now()
 stage_put(P, now_ms, batch, lists, ARGV, 7, true)
 batch_join(P, now_ms, b, batch, sizes, queues)

@@ -13,7 +13,7 @@
 --   8 continuations bytes...  (at most 100)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"gap"} when a part of
 --   the staged tasks is missing; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, queues_add, batch_open
+-- Includes: guard, now, ledger_find, ledger_keep, entries_check, sizes_hold, queues_add, batch_open
 -- Cost: O(queues)
 local slot = KEYS[1]
 local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -21,15 +21,17 @@ local sizes = cjson.decode(ARGV[7])
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
-if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return {'ok', batch} end
+if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return ledger_keep(P, call, {'ok', batch}) end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
-if first then return {'ok', first} end
+if first then return ledger_keep(P, call, {'ok', first}) end
 if not sizes_hold(P, batch, sizes) then return {'gap'} end
 local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
+local entries = {unpack(ARGV, 8)}
+entries_check(entries)
 local now_ms, us = now()
 local b = {id = batch, tenant = tenant, continuations = 0}
-batch_open(P, now_ms, us, b, label, idem, sizes, queues, {unpack(ARGV, 8)})
+batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)
 redis.call('DEL', key(P, 'b', batch, 'staged'))
 redis.call('ZREM', key(P, 'staging'), batch)
 return ledger_keep(P, call, {'ok', batch})

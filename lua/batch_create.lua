@@ -13,7 +13,7 @@
 --   8 continuations int (at most 100)
 --   9 bodies bytes...  (continuations first, then those of the lists)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, queues_add, batch_open
+-- Includes: guard, now, ledger_find, ledger_keep, entries_check, lists_check, stage_put, list_sizes, queues_add, batch_open
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -21,15 +21,17 @@ local lists, continuations = cjson.decode(ARGV[7]), tonumber(ARGV[8])
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
-if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return {'ok', batch} end
+if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return ledger_keep(P, call, {'ok', batch}) end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
-if first then return {'ok', first} end
+if first then return ledger_keep(P, call, {'ok', first}) end
 local sizes = list_sizes(lists)
 local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
-local now_ms, us = now()
 local entries = {}
 for i = 9, 8 + continuations do entries[#entries + 1] = ARGV[i] end
+entries_check(entries)
+lists_check(lists, #ARGV - 8 - continuations)
+local now_ms, us = now()
 stage_put(P, now_ms, batch, lists, ARGV, 9 + continuations, false)
 local b = {id = batch, tenant = tenant, continuations = 0}
 batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)

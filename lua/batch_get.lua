@@ -17,7 +17,10 @@ for i = 3, #ARGV do
   local record = key(P, 'b', ARGV[i])
   local b = redis.call('HMGET', record, 'tenant', 'label', 'state', 'total', 'remaining', 'failed', 'cancelled', 'us', 'created', 'ended')
   if b[3] and b[3] ~= 'open' then
-    if watch then redis.call('HSET', record, 'watched', 1) end
+    if watch then
+      redis.call('HDEL', record, 'watched') -- a full Redis lets this through, and then the next
+      redis.call('HSET', record, 'watched', 1)
+    end
     out[#out + 1] = {ARGV[i], b[1], b[2], b[3], b[4] or '0', b[5] or '0', b[6] or '0', b[7] or '0', b[8] or '0', b[9] or '0', b[10] or ''}
   else
     out[#out + 1] = {}

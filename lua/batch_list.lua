@@ -15,10 +15,10 @@ local slot = KEYS[1]
 local P, tenant, skip, take, before = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 guard(slot)
 local list = key(P, 'tb', tenant)
-local total, top = redis.call('ZCARD', list), '+inf'
+local total = redis.call('ZCARD', list)
 if before ~= '' then
-  local created = redis.call('ZSCORE', list, before)
-  if not created then return {total} end
-  top = '(' .. created
+  local rank = redis.call('ZREVRANK', list, before)
+  if not rank then return {total} end
+  skip = skip + rank + 1
 end
-return {total, unpack(redis.call('ZREVRANGEBYSCORE', list, top, '-inf', 'LIMIT', skip, take))}
+return {total, unpack(redis.call('ZREVRANGE', list, skip, skip + take - 1))}

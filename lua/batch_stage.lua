@@ -11,7 +11,7 @@
 --   5 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
 --   6 bodies bytes...
 -- Returns: {"ok"}; {"gap", chunk that is expected}; {"late"} when the segment was committed before
--- Includes: guard, now, stage_put, list_sizes, list_size
+-- Includes: guard, now, lists_check, stage_put, list_sizes
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, seg, chunk, stamp, lists = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', cjson.decode(ARGV[5])
@@ -23,10 +23,9 @@ if chunk > expected then return {'gap', expected} end
 local sizes = list_sizes(lists)
 if chunk == 0 then
   if redis.call('EXISTS', key(P, 'b', seg)) == 1 then return {'late'} end
-  for _, size in ipairs(sizes) do
-    if list_size(P, seg, size[1], size[2]) > 0 then return {'late'} end
-  end
+  if redis.call('SISMEMBER', key(P, 'b', string.sub(seg, 1, 22), 'a'), seg) == 1 then return {'late'} end
 end
+lists_check(lists, #ARGV - 5)
 local now_ms = now()
 stage_put(P, now_ms, seg, lists, ARGV, 6, stamp)
 for _, size in ipairs(sizes) do redis.call('HINCRBY', record, size[1] .. ':' .. size[2], size[3]) end

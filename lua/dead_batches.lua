@@ -6,7 +6,7 @@
 --   1 prefix str
 --   2 queue str
 --   3 skip int
---   4 take int (at most 500)
+--   4 take int (at most 100)
 -- Returns: {batch, tenant, first death ms, how many} each
 -- Includes: guard
 -- Cost: O(take)

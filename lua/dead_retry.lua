@@ -30,7 +30,7 @@ for _, task in ipairs(tasks) do
       redis.call('ZREM', key(P, 'settled'), b.id)
     end
     tenant_settle(P, now_ms, b.tenant, -1, -1, 0)
-    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, m = attempts > 0 and attempts or nil})})
+    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, m = attempts > 0 and attempts or nil})})
     count = count + 1
   end
 end

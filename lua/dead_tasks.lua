@@ -7,9 +7,9 @@
 --   2 batch str
 --   3 queue str
 --   4 skip int
---   5 take int (at most 500)
+--   5 take int (at most 100)
 -- Returns: tenant, batch created_us, state, {id, died ms, body, errors} each
--- Includes: guard
+-- Includes: guard, errors_read
 -- Cost: O(take)
 local slot = KEYS[1]
 local P, batch, q, skip, take = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -19,7 +19,6 @@ local out = {b[1] or '', b[2] or '0', b[3] or ''}
 local found = redis.call('ZRANGE', key(P, 'b', batch, 'x', q), skip, skip + take - 1, 'WITHSCORES')
 for i = 1, #found, 2 do
   local stored = redis.call('HGET', key(P, 'b', batch, 'w'), found[i]) or ''
-  local errors = redis.call('HGET', key(P, 'b', batch, 'e'), found[i]) or ''
-  out[#out + 1] = {found[i], found[i + 1], string.sub(stored, #q + 2), errors}
+  out[#out + 1] = {found[i], found[i + 1], string.sub(stored, #q + 2), errors_read(P, batch, found[i])}
 end
 return out

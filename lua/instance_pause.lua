@@ -4,18 +4,17 @@
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:
 --   1 prefix str
---   2 pause int (1 or 0)
--- Returns: {"ok", whether it was paused before}
--- Includes: guard, wake
--- Cost: O(queues)
+--   2 call json (as include/ledger_find.lua has it)
+--   3 pause int (1 or 0)
+-- Returns: {"ok", whether it was paused before}; {"stale"}
+-- Includes: guard, ledger_find, ledger_keep
+-- Cost: O(1)
 local slot = KEYS[1]
-local P, pause = ARGV[1], ARGV[2] == '1'
+local P, call, pause = ARGV[1], cjson.decode(ARGV[2]), ARGV[3] == '1'
 guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
 local before = redis.call('HDEL', key(P, 'm'), 'paused')
-if pause then
-  redis.call('HSET', key(P, 'm'), 'paused', 1)
-else
-  for _, q in ipairs(redis.call('SMEMBERS', key(P, 'queues'))) do wake(P, q) end
-end
+if pause then redis.call('HSET', key(P, 'm'), 'paused', 1) end
 redis.call('PUBLISH', P .. 'control', pause and 'pause' or 'resume')
-return {'ok', before}
+return ledger_keep(P, call, {'ok', before})

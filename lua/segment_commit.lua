@@ -1,4 +1,4 @@
--- Appends a staged segment to its batch, all of it in one step.
+-- Appends a staged segment to its batch, all of it in one step; one that is refused or was appended before is dropped.
 -- Moves: – → ready | delayed; batch done | failed → running
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
@@ -12,7 +12,7 @@
 --   7 sizes json ({kind, queue, n}: what must have been staged)
 -- Returns: {"ok"}; {"unknown"}; {"cancelled"}; {"gap"} when staged tasks are missing; {"busy"} when
 --   too many appended segments still have tasks waiting; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, batch_join
+-- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, batch_join, seg_drop
 -- Cost: O(queues)
 local slot = KEYS[1]
 local P, call, batch, tenant, seg, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -21,11 +21,16 @@ guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
-if not b then return refusal end
-if redis.call('EXISTS', key(P, 'b', seg, 'staged')) == 0 or not sizes_hold(P, seg, sizes) then return {'gap'} end
-if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 2000 then return {'busy'} end
+if not b then
+  seg_drop(P, seg)
+  return refusal
+end
+local appended = key(P, 'b', batch, 'a')
+if redis.call('SISMEMBER', appended, seg) == 1 then return ledger_keep(P, call, {'ok'}) end
+if not sizes_hold(P, seg, sizes) then return {'gap'} end
+if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 500 then return ledger_keep(P, call, {'busy'}) end
 batch_join(P, now(), b, seg, sizes, queues)
-if idem ~= '' then redis.call('SADD', key(P, 'b', batch, 'a'), idem) end
+redis.call('SADD', appended, seg, idem ~= '' and idem or seg)
 redis.call('DEL', key(P, 'b', seg, 'staged'))
 redis.call('ZREM', key(P, 'staging'), seg)
 return ledger_keep(P, call, {'ok'})

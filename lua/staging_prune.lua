@@ -5,7 +5,7 @@
 -- ARGV:
 --   1 prefix str
 --   2 age int (ms)
---   3 limit int (at most 100)
+--   3 limit int (at most 10)
 -- Returns: {"ok", how many}
 -- Includes: guard, now, seg_drop
 -- Cost: O(n × queues) for n segments

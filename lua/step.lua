@@ -13,7 +13,7 @@
 --   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
 -- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims}, claims being
 --   {queue, tenant, batch, created_us, bodies}; {"stale"}; {"schema", found}
--- Includes: guard, now, settle, claim_fair, claim_fifo, next_due, replay, wake
+-- Includes: guard, now, settle_check, settle, claim_fair, claim_fifo, next_due, replay, wake
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -34,6 +34,8 @@ if last[1] and seq == tonumber(last[1]) then
   return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token))
 end
 
+settle_check(groups)
+redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis lets through
 local lost, again = settle(P, now_ms, us, groups)
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
@@ -53,9 +55,6 @@ if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))
   redis.call('ZADD', key(P, 'leases'), unpack(c.leases))
 end
-if #c.ids > 0 or #groups > 0 then
-  redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again),
-    'ids', table.concat(c.ids))
-  redis.call('PEXPIRE', memory, 2 * lease)
-end
+redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again), 'ids', table.concat(c.ids))
+redis.call('PEXPIRE', memory, 2 * lease)
 return answer(lost, again, c.out)

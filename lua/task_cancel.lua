@@ -8,7 +8,7 @@
 --   2 call json (as include/ledger_find.lua has it; a new number for each cursor)
 --   3 task str (32 characters)
 --   4 tenant str (or empty: whoever's)
---   5 cursor str ("0:0" at first)
+--   5 cursor str (empty at first)
 -- Returns: {"ok"}; {"running"}; {"dead"}; {"more", cursor}; {"unknown"}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, task_held, task_seek, due_index, segment_shrink,
 --   tombstone, task_gone
@@ -25,7 +25,7 @@ local place, more = task_held(P, b, id), nil
 if not place then place, more = task_seek(P, b, id, cursor) end
 if not place then
   if more == '' then return {'unknown'} end
-  return {'more', more}
+  return ledger_keep(P, call, {'more', more})
 end
 if place[1] == 'dead' then return ledger_keep(P, call, {'dead'}) end
 

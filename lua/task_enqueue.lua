@@ -8,24 +8,28 @@
 --   3 tenant str
 --   4 seed str (random: the open batch's id follows from it if there is none yet)
 --   5 idem str (digest of tenant and idempotency key, or empty)
---   6 keep int (ms: how long the idempotency key is remembered)
+--   6 keep int (ms: how long the idempotency key is remembered, from when the task is due)
 --   7 lists json (as include/stage_put.lua has them, one task)
 --   8 local str (the task's id within its batch)
 --   9 bodies bytes...
 -- Returns: {"ok", task id}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, stage_put, list_sizes, hidden, batch_join
+-- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, hidden, batch_join
 -- Cost: O(log delayed)
 local slot = KEYS[1]
 local P, call, tenant, seed, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local keep, lists, task = ARGV[6], cjson.decode(ARGV[7]), ARGV[8]
+local keep, lists, task = tonumber(ARGV[6]), cjson.decode(ARGV[7]), ARGV[8]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
-if first then return {'ok', first} end
+if first then return ledger_keep(P, call, {'ok', first}) end
+lists_check(lists, #ARGV - 8)
 local now_ms, us = now()
 local home = hidden(P, us, tenant, seed)
 stage_put(P, now_ms, home, lists, ARGV, 9, true)
 batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, list_sizes(lists))
-if idem ~= '' then redis.call('SET', key(P, 'idem', idem), home .. task, 'PX', keep) end
+if idem ~= '' then
+  local wait = math.max(0, (lists[1][5] or now_ms + lists[1][4]) - now_ms)
+  redis.call('SET', key(P, 'idem', idem), home .. task, 'PX', math.max(1, math.ceil(keep + wait)))
+end
 return ledger_keep(P, call, {'ok', home .. task})

@@ -5,10 +5,10 @@
 -- ARGV:
 --   1 prefix str
 --   2 task str (32 characters)
---   3 cursor str ("0:0" at first)
+--   3 cursor str (empty at first)
 -- Returns: {state, queue, tenant, batch, batch created_us, now_ms, score ms, body, errors} with state running
 --   (the score being the time of the claim), delayed, dead or ready; {"more", cursor}; {"unknown"}
--- Includes: guard, now, batch_read, run_split, task_held, task_seek
+-- Includes: guard, now, batch_read, run_split, task_held, task_seek, errors_read
 -- Cost: O(1), or O(window) for a ready task
 local slot = KEYS[1]
 local P, task, cursor = ARGV[1], ARGV[2], ARGV[3]
@@ -29,6 +29,5 @@ elseif place[1] == 'ready' then
   score = ''
 end
 local created = redis.call('HGET', key(P, 'b', b.id), 'created') or '0'
-local errors = redis.call('HGET', key(P, 'b', b.id, 'e'), id) or ''
 return {place[1], place[2], b.tenant, b.state == 'open' and '' or b.id, created,
-  string.format('%.0f', (now())), score, body, errors}
+  string.format('%.0f', (now())), score, body, errors_read(P, b.id, id)}

@@ -6,7 +6,7 @@
 -- ARGV:
 --   1 prefix str
 --   2 retention int (ms)
---   3 limit int (at most 50)
+--   3 limit int (at most 10)
 -- Returns: {"ok", how many were looked at}
 -- Includes: guard, now, tenant_busy, tenant_drop
 -- Cost: O(n × queues) for n tenants
@@ -22,7 +22,7 @@ for _, tenant in ipairs(tenants) do
   if tonumber(t[1] or 0) > 0 then
     redis.call('ZREM', idle, tenant)
   elseif tenant_busy(P, tenant, t[2]) then
-    redis.call('ZADD', idle, now_ms - retention + math.min(retention, 60000), tenant)
+    redis.call('ZADD', idle, now_ms - retention + math.max(1000, math.min(retention, 60000)), tenant)
   else
     tenant_drop(P, tenant, t[2])
     redis.call('ZREM', idle, tenant)

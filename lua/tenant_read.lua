@@ -4,7 +4,7 @@
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:
 --   1 prefix str
---   2 tenants bytes...  (at most 250)
+--   2 tenants bytes...  (at most 25)
 -- Returns: {tenant, batches, total, remaining, failed, cancelled, us, ready, running} each; an empty list
 --   for one that is not known
 -- Includes: guard

@@ -1,5 +1,5 @@
--- Makes delayed tasks ready that are due: those that never ran at the head of their list, in the order
--- in which they fell due, those that wait for another attempt at its tail.
+-- Makes delayed tasks ready that are due, in the order in which they fell due. They join the end of the line, but for
+-- those that were enqueued with a time already past: these go before all that waits.
 -- Moves: delayed → ready
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
@@ -19,21 +19,25 @@ for _ = 1, limit do
   if not member or left == 0 then break end
   local seg, q = string.match(member, '^([^:]+):(.*)$')
   local batch, waiting, bodies_key = string.sub(seg, 1, 22), key(P, 'b', seg, 'd', q), key(P, 'b', seg, 'w')
-  local ids = redis.call('ZRANGEBYSCORE', waiting, '-inf', now_ms, 'LIMIT', 0, left)
-  if #ids > 0 then
-    local bodies, tenant = redis.call('HMGET', bodies_key, unpack(ids)), redis.call('HGET', key(P, 'b', batch), 'tenant')
+  local due = redis.call('ZRANGEBYSCORE', waiting, '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, left)
+  if #due > 0 then
+    local ids = {}
+    for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
+    local bodies = redis.call('HMGET', bodies_key, unpack(ids))
+    local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'created')
     redis.call('ZREM', waiting, unpack(ids))
     redis.call('HDEL', bodies_key, unpack(ids))
     redis.call('HINCRBY', key(P, 'q', q), 'delayed', -#ids)
     local heads, tails = {}, {}
-    for _, stored in ipairs(bodies) do
-      local body = stored and string.sub(stored, #q + 2) or string.rep('?', 11)
-      local ext = body_ext(body)
-      local list = ext and ext.d and tails or heads
+    for i, id in ipairs(ids) do
+      local body = bodies[i] and string.sub(bodies[i], #q + 2) or id .. '?'
+      local ext = body_ext(body) or {}
+      local created = tonumber(ext.c) or (b[2] or 0) / 1000
+      local list = not ext.d and tonumber(due[2 * i]) < math.floor(created) and heads or tails
       list[#list + 1] = body
     end
-    if #heads > 0 then push(P, q, tenant, batch, heads, true) end
-    if #tails > 0 then push(P, q, tenant, batch, tails) end
+    if #heads > 0 then push(P, q, b[1], batch, heads, true) end
+    if #tails > 0 then push(P, q, b[1], batch, tails) end
     if seg ~= batch then segment_shrink(P, batch, seg, q) end
     left = left - #ids
   end

@@ -18,6 +18,7 @@ import orjson
 import typing_extensions
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic_core import PydanticSerializationError
 
 from taskproc.errors import ArgumentError, CorruptTask
 
@@ -68,8 +69,11 @@ class Slot:
 
     def _dump_typed(self, adapter: TypeAdapter[Any], value: object) -> bytes:
         adapter.validate_python(value, strict=True)
-        dumped = adapter.dump_json(value)
-        back = adapter.validate_json(orjson.dumps(orjson.loads(dumped)))  # the way that a worker reads it
+        try:
+            dumped = adapter.dump_json(value, by_alias=False, round_trip=True, warnings="error")
+        except PydanticSerializationError as error:
+            raise TypeError(f"it can't be stored as its type: {str(error).splitlines()[-1].strip()}") from None
+        back = _read(adapter, orjson.loads(dumped))
         if type(back) is not type(value) or back != value:
             raise TypeError("it would come back as something else")
         return dumped
@@ -84,9 +88,14 @@ class Slot:
         if self.adapter is None:
             return value
         try:
-            return self.adapter.validate_json(orjson.dumps(value))
+            return _read(self.adapter, value)
         except Exception as error:  # bytes of raw work, or whatever a type's own validator raises
             raise CorruptTask(f"{handler}: argument {self.name!r} can't be read: {_first_line(error)}") from None
+
+
+def _read(adapter: TypeAdapter[Any], value: object) -> object:
+    """A value of plain JSON as its type. Fields go by their names, whatever their aliases for others."""
+    return adapter.validate_json(orjson.dumps(value), by_alias=False, by_name=True)
 
 
 def same(back: object, value: object) -> bool:
@@ -115,18 +124,23 @@ def _is_open(annotation: object) -> bool:
 
 
 def _adapter(handler: str, name: str, given: object) -> TypeAdapter[Any]:
+    if isinstance(given, str):
+        problem = f"{given} is not known when the program runs; import it outside of TYPE_CHECKING"
+        raise ArgumentError(f"{handler}: parameter {name!r}: its type {problem}")
     annotation: Any = _typed_dicts(given)
     try:
         try:
-            return TypeAdapter(annotation, config=BYTES)
+            adapter = TypeAdapter(annotation, config=BYTES)
         except PydanticUserError as error:
             if isinstance(error, PydanticSchemaGenerationError | PydanticUndefinedAnnotation):
                 raise
-            return TypeAdapter(annotation)
+            adapter = TypeAdapter(annotation)
+        adapter.rebuild()  # raises where a type within is not known; otherwise its first use would
     except (PydanticUserError, PydanticUndefinedAnnotation, TypeError, NameError) as error:
         raise ArgumentError(
             f"{handler}: parameter {name!r}: its type can't be stored as JSON: {_first_line(error)}"
         ) from None
+    return adapter
 
 
 def _typed_dicts(annotation: Any) -> Any:
@@ -134,12 +148,8 @@ def _typed_dicts(annotation: Any) -> Any:
     if sys.version_info >= (3, 12):
         return annotation
     if typing.is_typeddict(annotation):
-        fields = {
-            field: _typed_dicts(hint)
-            if field in annotation.__required_keys__
-            else typing_extensions.NotRequired[_typed_dicts(hint)]
-            for field, hint in typing.get_type_hints(annotation).items()
-        }
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        fields = {name: _field(hint, name in annotation.__required_keys__) for name, hint in hints.items()}
         return typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]  # a name that is not a literal
     parts = typing.get_args(annotation)
     changed = tuple(_typed_dicts(part) for part in parts)
@@ -148,6 +158,15 @@ def _typed_dicts(annotation: Any) -> Any:
     if isinstance(annotation, types.UnionType):
         return typing.Union[changed]  # noqa: UP007  # made from a tuple
     return typing.get_origin(annotation)[changed]
+
+
+def _field(hint: Any, required: bool) -> Any:
+    """A field's type; where annotations are texts, only its hint says whether it is required."""
+    mark = typing.get_origin(hint)
+    if mark in (typing.Required, typing.NotRequired):
+        required, hint = mark is typing.Required, typing.get_args(hint)[0]
+    changed = _typed_dicts(hint)
+    return changed if required else typing_extensions.NotRequired[changed]
 
 
 def _type_name(value: object) -> str:
@@ -237,10 +256,16 @@ class Arguments:
 
 
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError):
-        return {}
+    """The types of its parameters; one that is not known at run time is left as a text, and doesn't hide the others."""
+    known = inspect.unwrap(function)
+    found: dict[str, Any] = {}
+    for name, annotation in getattr(known, "__annotations__", {}).items():
+        alone = types.SimpleNamespace(__annotations__={name: annotation})
+        try:
+            found |= typing.get_type_hints(alone, getattr(known, "__globals__", {}), include_extras=True)
+        except (NameError, TypeError, AttributeError, SyntaxError):
+            continue
+    return found
 
 
 def read_call(payload: bytes) -> tuple[str, list[object], dict[str, object]]:

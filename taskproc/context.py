@@ -41,7 +41,7 @@ class TaskContext:
 
     id: str
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     queue: str
     tenant: str
     batch_id: str | None

@@ -1,7 +1,7 @@
 """What callers get to see: states, ids, and what is known of batches, tasks, queues, tenants and workers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -78,7 +78,7 @@ class TaskInfo:
     max_attempts: int | None
     created_at: datetime
     scheduled_for: datetime | None
-    data: bytes
+    data: bytes = field(repr=False)
     progress: Mapping[str, object] | None = None
     errors: tuple[AttemptError, ...] = ()
 

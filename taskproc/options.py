@@ -92,7 +92,7 @@ def check_options(given: ProcessorOptions) -> Options:
     if unknown:
         raise InvalidValue(f"TaskProcessor has no option {min(unknown)!r}")
     include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
-    if isinstance(include, str | ModuleType):
+    if not isinstance(include, list | tuple):
         raise InvalidValue(f"include={include!r}: give a list of modules")
     backoff, week = given.get("backoff"), 7 * 24 * 3600
     return Options(

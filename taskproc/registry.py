@@ -57,6 +57,15 @@ class Handler:
         """Whether it runs on the event loop."""
         return asyncio.iscoroutinefunction(self.function)
 
+    def returned(self, result: object) -> object:
+        """What a plain function returned. Raises HandlerError for a coroutine: nothing would run it."""
+        if inspect.iscoroutine(result):
+            result.close()
+            raise HandlerError(
+                f"{self.name} is a plain function that returned a coroutine: make it, or its decorator, async"
+            )
+        return result
+
     def bind(self, instance: object) -> Callable[..., Any]:
         """The callable for one execution; ``instance`` is what the resolver made for a method's class."""
         if self.takes_class:

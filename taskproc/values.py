@@ -10,6 +10,7 @@ Duration = timedelta | float | int
 """A ``timedelta``, or seconds as a number."""
 
 LONGEST = timedelta(days=36525)
+LAST_MS = 253_402_300_799_000
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -90,8 +91,8 @@ def timestamp_ms(name: str, value: object) -> int:
 
 
 def from_ms(value: float) -> datetime:
-    """The time in UTC of milliseconds since 1970."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+    """The time in UTC of milliseconds since 1970; what lies beyond all years is the last of them."""
+    return datetime.fromtimestamp(min(max(value, 0), LAST_MS) / 1000, UTC)
 
 
 def from_us(value: int) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -51,9 +52,9 @@ def server() -> Iterator[Server]:
         yield found
 
 
-@pytest.fixture
-async def instance(server: Server) -> AsyncIterator[Instance]:
-    """An instance of the test's own; at the end whatever it has left is ended, and no key may remain."""
+@asynccontextmanager
+async def fresh(server: Server) -> AsyncIterator[Instance]:
+    """An instance for a test; at the end whatever it has left is ended, and no key may remain."""
     found = Instance(server, f"t{uuid.uuid4().hex[:12]}")
     yield found
     await found.close()
@@ -63,3 +64,17 @@ async def instance(server: Server) -> AsyncIterator[Instance]:
         found.client.delete(*left)
     found.client.close()
     assert not leaked, f"keys are left: {leaked}"
+
+
+@pytest.fixture
+async def instance(server: Server) -> AsyncIterator[Instance]:
+    """An instance of the test's own."""
+    async with fresh(server) as found:
+        yield found
+
+
+@pytest.fixture
+async def twin(server: Server) -> AsyncIterator[Instance]:
+    """Another instance on the same server."""
+    async with fresh(server) as found:
+        yield found

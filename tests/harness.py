@@ -8,14 +8,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
-from taskproc import TaskProcessor
+from taskproc import BatchInfo, TaskProcessor
 from tests.servers import Server
 
 FAST: dict[str, Any] = {"poll_interval": 0.2, "invisibility": 2, "retention": 5, "shutdown_grace": 3}
@@ -102,13 +103,36 @@ class Instance:
         """All keys of the instance."""
         return sorted(self.client.scan_iter(f"{{{self.name}}}:*", count=1000))
 
+    def names(self, part: str = "", less: str | None = None) -> list[str]:
+        """The names of its keys that have a part, and not another."""
+        return [name for name in map(bytes.decode, self.keys()) if part in name and (less is None or less not in name)]
+
+    def belonging(self, batch_id: str) -> list[str]:
+        """What a batch's keys are called after its id; that of its record is an empty text."""
+        return sorted(name.partition(batch_id)[2] for name in self.names(batch_id))
+
     async def close(self) -> None:
         """End what the test has left running."""
         for worker in self.workers:
             worker.kill()
+        self._age_killed()
         for proc in self.processors:
             await proc.close()
         self.client.delete(f"record:{self.name}")
+
+    def forget_workers(self) -> None:
+        """Let it be past the time when all workers of now are forgotten: others than ours were killed."""
+        workers = f"{{{self.name}}}:workers"
+        for name in self.client.zrange(workers, 0, -1):
+            self.client.zadd(workers, {name: 0})
+
+    def _age_killed(self) -> None:
+        """Workers that were killed could not leave the list: let it be past the time when it forgets them."""
+        prefix, killed = f"{{{self.name}}}:", {worker.pid for worker in self.workers if worker.process.returncode == -9}
+        for name in self.client.zrange(prefix + "workers", 0, -1) if killed else ():
+            info = self.client.get(prefix + "worker:" + name.decode())
+            if info and json.loads(info)["pid"] in killed:
+                self.client.zadd(prefix + "workers", {name: 0}, xx=True)
 
 
 class WorkerProcess:
@@ -164,6 +188,12 @@ class WorkerProcess:
         return self.process.communicate(timeout=10)[0].decode("utf-8", "replace")
 
 
+def counters(info: BatchInfo | None) -> tuple[int, int, int, int, int]:
+    """A batch's total, done, failed, cancelled and remaining."""
+    assert info is not None
+    return info.total, info.done, info.failed, info.cancelled, info.remaining
+
+
 async def until(check: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0) -> Any:
     """Wait until a check holds; it is looked at every few milliseconds."""
     deadline = time.monotonic() + seconds
@@ -180,3 +210,12 @@ async def until(check: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0
 def alone(client: redis.Redis) -> None:
     """Forget all scripts, so that a call has to bring its text."""
     client.script_flush()
+
+
+@contextmanager
+def refused(instance: Instance, kind: type[Exception], told: str) -> Iterator[None]:
+    """The block raises an error that tells something, and stores nothing."""
+    before = instance.keys()
+    with pytest.raises(kind, match=told):
+        yield
+    assert instance.keys() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -40,13 +41,17 @@ class Sweep:
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
         self._drain()
-        self.call("staging_prune", 0, 100)
+        while self.call("staging_prune", 0, 10)[1]:
+            pass
         self._discard()
-        while self.call("batch_prune", 0, 100)[1]:
-            pass
-        while self.call("tenant_prune", 0, 50)[1]:
-            pass
+        exhaust(lambda: self.call("batch_prune", 0, 100)[1])
+        exhaust(lambda: self.call("tenant_prune", 0, 10)[1])
         return [f"{k} ({self.client.type(k).decode()})" for k in self.keys() if self._leaked(k)]
+
+    def _age(self, name: str) -> None:
+        """Let the time come of all that an index holds."""
+        for member in self.client.zrange(self.key(name), 0, -1):
+            self.client.zadd(self.key(name), {member: 0}, xx=True)
 
     def _leaked(self, name: str) -> bool:
         plain = name.removeprefix(self.prefix)
@@ -67,14 +72,12 @@ class Sweep:
         for member in self.client.zrange(self.key("delayed"), 0, -1):
             seg, _, queue = member.decode().partition(":")
             for local in self.client.zrange(self.key("b", seg, "d", queue), 0, -1):
-                self.ledgered("task_cancel", seg[:22] + local.decode(), "", "0:0")
+                self.ledgered("task_cancel", seg[:22] + local.decode(), "", "")
 
     def _drain(self) -> None:
         """Running tasks of workers that are gone, and ready ones."""
-        for member in self.client.zrange(self.key("leases"), 0, -1):
-            self.client.zadd(self.key("leases"), {member: 0}, xx=True)
-        while self.call("upkeep_rescue", 100)[1]:
-            pass
+        self._age("leases")
+        exhaust(lambda: self.call("upkeep_rescue", 100)[1])
         queues = sorted(q.decode() for q in self.client.smembers(self.key("queues")))
         groups: list[Any] = []
         for seq in range(1, 1000):
@@ -91,9 +94,19 @@ class Sweep:
 
     def _discard(self) -> None:
         for queue in (q.decode() for q in self.client.smembers(self.key("queues"))):
-            while found := self.call("dead_batches", queue, 0, 100):
-                for batch, *_ in found:
-                    letters = self.call("dead_tasks", batch, queue, 0, 100)[3:]
-                    self.ledgered(
-                        "dead_discard", to_json([(batch.decode(), queue, letter[0].decode()) for letter in letters])
-                    )
+            exhaust(lambda queue=queue: self._discard_some(queue))
+
+    def _discard_some(self, queue: str) -> int:
+        found = self.call("dead_batches", queue, 0, 100)
+        for batch, *_ in found:
+            letters = self.call("dead_tasks", batch, queue, 0, 100)[3:]
+            self.ledgered("dead_discard", to_json([(batch.decode(), queue, letter[0].decode()) for letter in letters]))
+        return len(found)
+
+
+def exhaust(step: Callable[[], int]) -> None:
+    """Repeat a step until it finds nothing more to do, as a fault may make it do for ever."""
+    for _ in range(10_000):
+        if not step():
+            return
+    raise AssertionError("there is always more to do")

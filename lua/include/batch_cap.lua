@@ -2,8 +2,9 @@
 -- a thousand batches a second, kept for a week, would be 200 GB.
 local function batch_cap(P, tenant)
   local list = key(P, 'tb', tenant)
-  if redis.call('ZCARD', list) <= 100000 then return end
-  for _, batch in ipairs(redis.call('ZRANGE', list, 0, 3)) do
+  local over = redis.call('ZCARD', list) - 100000
+  if over <= 0 then return end
+  for _, batch in ipairs(redis.call('ZRANGE', list, math.max(0, over - 4), over - 1)) do
     redis.call('ZADD', key(P, 'settled'), 'XX', 0, batch)
   end
 end

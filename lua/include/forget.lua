@@ -1,10 +1,10 @@
 -- Drops what is kept beside a task that has ended: its errors and its large payload.
 local function forget(P, batch, body)
   local id = string.sub(body, 1, 10)
-  redis.call('HDEL', key(P, 'b', batch, 'e'), id)
+  redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id)))
   if string.sub(body, 11, 11) ~= '*' then return end
   local ext = body_ext(body)
-  local seg = ext and ext.g or batch
+  local seg = ext and type(ext.g) == 'string' and ext.g or batch
   local big = key(P, 'b', seg, 'big')
   redis.call('HDEL', big, id)
   if seg ~= batch and redis.call('EXISTS', big) == 0 then

@@ -1,7 +1,7 @@
--- Drops dead letters of a tenant's open batch that died before a time, at most 250.
+-- Drops dead letters of a tenant's open batch that died before a time, at most 50; how many.
 local function open_prune(P, batch, q, before)
   local dead, bodies = key(P, 'b', batch, 'x', q), key(P, 'b', batch, 'w')
-  local ids = redis.call('ZRANGEBYSCORE', dead, '-inf', before, 'LIMIT', 0, 250)
+  local ids = redis.call('ZRANGEBYSCORE', dead, '-inf', before, 'LIMIT', 0, 50)
   if #ids > 0 then
     local stored = redis.call('HMGET', bodies, unpack(ids))
     redis.call('ZREM', dead, unpack(ids))
@@ -12,4 +12,5 @@ local function open_prune(P, batch, q, before)
     end
   end
   dead_index(P, q, batch, true)
+  return #ids
 end

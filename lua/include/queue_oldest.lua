@@ -1,7 +1,7 @@
--- When the oldest ready task was created among the heads of the first 100 tenants of a queue, in ms; '' for none.
+-- When the oldest ready task was created among the heads of the first 20 tenants of a queue, in ms; '' for none.
 local function queue_oldest(P, q)
   local segs, oldest = {}, nil
-  for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, 99)) do
+  for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, 19)) do
     segs[#segs + 1] = redis.call('LINDEX', key(P, 'lane', q, tenant), 0) or nil
   end
   local ticket = redis.call('LINDEX', key(P, 'fifo', q), 0)

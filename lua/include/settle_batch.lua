@@ -1,18 +1,24 @@
 -- Applies one group of a settlement to its batch; returns how many tasks ended, failed and were cancelled.
 local function settle_batch(P, now_ms, us, p, entries, stopped)
-  local b, n = p.batch, #p.members
+  local b, record, heads, tails = p.batch, key(P, 'b', p.batch.id), {}, {}
   if not b.state then return 0, 0, 0 end
-  local record = key(P, 'b', b.id)
   redis.call('HINCRBY', record, 'us', p.us)
   if b.state ~= 'running' and b.state ~= 'open' then
-    redis.call('HINCRBY', record, 'zombies', -n)
+    redis.call('HINCRBY', record, 'zombies', -#p.members)
     return 0, 0, 0
   end
   local count = {done = #p.done, failed = 0, cancelled = 0}
   for _, other in ipairs(p.others) do
-    local ended = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
-    if ended then count[ended] = count[ended] + 1 end
+    local ended, body, at_head = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
+    if ended then
+      count[ended] = count[ended] + 1
+    elseif body then
+      local list = at_head and heads or tails
+      list[#list + 1] = body
+    end
   end
+  if #heads > 0 then push(P, p.queue, b.tenant, b.id, heads, true) end
+  if #tails > 0 then push(P, p.queue, b.tenant, b.id, tails) end
   local ended = count.done + count.failed + count.cancelled
   if count.failed > 0 then b.failed = redis.call('HINCRBY', record, 'failed', count.failed) end
   if count.cancelled > 0 then redis.call('HINCRBY', record, 'cancelled', count.cancelled) end

@@ -1,30 +1,30 @@
--- Moves one task that is not simply done; other is {id, verb, delay_ms, error, grace_ms}.
--- Returns how it ended (done, failed, cancelled), or nil when it goes on.
+-- Moves one task that is not simply done; other is {id, verb, delay_ms, error, grace_ms}. Returns how it ended (done,
+-- failed, cancelled); or nil and its body when it is ready again, and whether it goes to the head of the line.
 local function settle_task(P, now_ms, p, other, entry, stopped)
-  local b, id, verb, wait = p.batch, string.sub(other[1], 23), other[2], other[3] or 0
+  local b, verb, wait = p.batch, other[2], other[3] or 0
   local _, _, body = run_split(entry or '')
   if not body then return 'failed' end
   if stopped and verb ~= 'done' then verb = 'cancelled' end
-  if other[4] and other[4] ~= '' then note_error(P, now_ms, b.id, id, other[4]) end
+  local ends = verb == 'done' or verb == 'drop' or verb == 'cancelled'
+  if not ends and other[4] and other[4] ~= '' then note_error(P, now_ms, b.id, body, other[4]) end
   local next_body
   if verb == 'retry' or verb == 'expired' then
     next_body = body_next(body, 1)
   elseif verb == 'release' then
     next_body = body_next(body, 0)
   elseif verb == 'unknown' then
-    local ext = body_ext(body) or {}
-    local since = tonumber(ext.n) or now_ms
-    if now_ms - since < other[5] then next_body = body_next(body, 0, {n = since}) else verb = 'dead' end
+    local since = tonumber((body_ext(body) or {}).n) or now_ms
+    if now_ms - since < (other[5] or 0) then next_body = body_next(body, 0, {n = since}) else verb = 'dead' end
   end
   if next_body then
-    if wait > 0 then delay(P, p.queue, b.tenant, b.id, next_body, now_ms + wait)
-    else push(P, p.queue, b.tenant, b.id, {next_body}, verb ~= 'retry') end
+    if wait == 0 then return nil, next_body, verb ~= 'retry' end
+    delay(P, p.queue, b.tenant, b.id, next_body, now_ms + wait)
     return nil
   end
-  if verb == 'dead' or verb == 'exhausted' then
-    bury(P, now_ms, p.queue, b.id, body_next(body, verb == 'dead' and 1 or 0), b.state == 'open')
-    return 'failed'
+  if ends then
+    forget(P, b.id, body)
+    return verb == 'drop' and 'failed' or verb
   end
-  forget(P, b.id, body)
-  return verb == 'drop' and 'failed' or verb
+  bury(P, now_ms, p.queue, b.id, body_next(body, verb == 'dead' and 1 or 0), b.state == 'open')
+  return 'failed'
 end

@@ -29,8 +29,8 @@ class Child:
     due: float = field(default_factory=time.monotonic)
 
     def start(self, command: Sequence[str]) -> None:
-        """Start the process."""
-        self.process = subprocess.Popen(command)
+        """Start the process, in a group of its own: a terminal's Ctrl-C would reach it besides our signal."""
+        self.process = subprocess.Popen(command, process_group=0)
         self.started = time.monotonic()
 
     def ended(self, code: int) -> None:
@@ -67,6 +67,8 @@ def supervise(command: Sequence[str], count: int) -> int:
                     child.ended(ended)
             if child.process is None and not stopping and child.due <= time.monotonic():
                 child.start(command)
+                if stopping and child.process is not None:  # the signal came before there was anybody to send it to
+                    child.process.send_signal(signal.SIGTERM)
         if all(child.process is None and (stopping or child.due == float("inf")) for child in children):
             return abs(code)
         time.sleep(0.05)

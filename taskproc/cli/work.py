@@ -18,8 +18,12 @@ from taskproc.cli import logs
 from taskproc.cli.connect import load
 from taskproc.cli.supervisor import supervise
 from taskproc.processor import TaskProcessor
+from taskproc.worker.slots import RUNNER
 
 logger = logging.getLogger("taskproc")
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+"""The signals that ask a worker to stop."""
 
 
 @click.command()
@@ -82,10 +86,18 @@ async def serve(processor: TaskProcessor) -> None:
         else:
             running.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask)
-    with suppress(asyncio.CancelledError):
-        await running
+    # Not the loop's own handlers: it would drop them as it closes, and one more signal would kill the process then.
+    for number in STOPPING:
+        signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(ask))
+    try:
+        with suppress(asyncio.CancelledError):
+            await running
+    finally:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+    stuck = [task for task in asyncio.all_tasks() if task.get_name() == RUNNER]
+    if stuck:  # the loop would wait for them as it closes
+        _exit()
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -102,5 +114,9 @@ def _leave() -> None:
     stuck = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
     if stuck:
         logger.warning("%d handler threads have not ended; leaving without them", len(stuck))
-        logging.shutdown()
-        os._exit(0)
+        _exit()
+
+
+def _exit() -> None:
+    logging.shutdown()
+    os._exit(0)

@@ -110,11 +110,11 @@ class BatchesAndTasks(Connected):
         self, queue: str, tenant: str, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> TaskId[Any]:
         """Enqueue one task that belongs to no batch. Raises as ``enqueue_batch`` does."""
-        return await self._enqueue(NO_OPTIONS, queue, tenant, handler, args, kwargs)
+        return await self._enqueue(NO_OPTIONS, queue_name(queue), tenant, handler, args, kwargs)
 
     async def enqueue_raw(self, queue: str, tenant: str, name: str, data: bytes) -> TaskId[Any]:
         """Enqueue raw work for a handler in any language, by the handler's name."""
-        return await self._enqueue_raw(NO_OPTIONS, queue, tenant, name, data)
+        return await self._enqueue_raw(NO_OPTIONS, queue_name(queue), tenant, name, data)
 
     def options(
         self,
@@ -160,8 +160,7 @@ class BatchesAndTasks(Connected):
     ) -> TaskId[Any]:
         asked, delay_ms, due_ms = place_of(options, handler, "default")
         place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
-        keep_ms = self._options.retention_ms + (delay_ms or 0)
-        key = options.idempotency_key
+        key, keep_ms = options.idempotency_key, self._options.retention_ms
         _key(key)
         found = await self._store.tasks.enqueue(tenant_name(tenant), place, options.extension(), payload, key, keep_ms)
         return TaskId(found)
@@ -217,11 +216,11 @@ class TaskCalls:
         self, queue: str, tenant: str, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> TaskId[Any]:
         """Enqueue one task with these options."""
-        return await self._calls._enqueue(self._options, queue, tenant, handler, args, kwargs)
+        return await self._calls._enqueue(self._options, queue_name(queue), tenant, handler, args, kwargs)
 
     async def enqueue_raw(self, queue: str, tenant: str, name: str, data: bytes) -> TaskId[Any]:
         """Enqueue raw work with these options."""
-        return await self._calls._enqueue_raw(self._options, queue, tenant, name, data)
+        return await self._calls._enqueue_raw(self._options, queue_name(queue), tenant, name, data)
 
 
 def page(skip: int, take: int) -> None:

@@ -20,7 +20,7 @@ class QueuesAndControl(Connected):
 
     async def get_queues(self) -> list[QueueInfo]:
         """All queues in use, by name."""
-        return await self._store.queues.read()
+        return await self._store.queues.read(await self._store.queues.names())
 
     async def get_queue(self, name: str) -> QueueInfo:
         """One queue's counts; all zero for one that nobody has used."""
@@ -95,7 +95,7 @@ class QueuesAndControl(Connected):
     ) -> int:
         if most is not None:
             whole("count", most, 0, 1_000_000_000)
-        limit = sum(info.dead for info in await self._store.queues.read()) if most is None else most
+        limit = sum(info.dead for info in await self.get_queues()) if most is None else most
         moved = 0
         while moved < limit:
             letters: list[Letter] = []
@@ -110,7 +110,7 @@ class QueuesAndControl(Connected):
         return moved
 
     async def _dead(self, queue: str | None, tenant: str | None, batch_id: str | None) -> AsyncIterator[Letter]:
-        queues = [queue_name(queue)] if queue is not None else [info.name for info in await self._store.queues.read()]
+        queues = await self._store.queues.names() if queue is None else [queue_name(queue)]
         if tenant is not None:
             tenant_name(tenant)
         if batch_id is not None and tenant is not None:

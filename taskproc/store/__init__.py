@@ -30,6 +30,7 @@ logger = logging.getLogger("taskproc")
 
 OLDEST = (6, 2)
 CLOSING_SECONDS = 1.0
+FORGET_MS = 60_000
 
 
 class Store:
@@ -45,7 +46,7 @@ class Store:
         self.batches = Batches(scripts, self._ledger, patience)
         self.tasks = Tasks(scripts, self._ledger, self._payload)
         self.dead = DeadLetters(scripts, self._ledger, self._payload)
-        self.queues = Queues(scripts)
+        self.queues = Queues(scripts, self._ledger)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self._patience)
@@ -68,10 +69,11 @@ class Store:
         return Events(self.wire, self.prefix, channels, on_message, on_subscribed)
 
     async def close(self) -> None:
-        """Forget what Redis remembers of this client's calls, and close its connections."""
+        """Let Redis forget this client's calls soon, and close its connections."""
         if self._ledger.used:
-            with suppress(TaskprocError):
-                await self.wire.command("UNLINK", key(self.prefix, "p", self._ledger.producer), patience=CLOSING_SECONDS)
+            record = key(self.prefix, "p", self._ledger.producer)
+            with suppress(TaskprocError):  # not at once: a call of ours may still be on its way
+                await self.wire.command("PEXPIRE", record, FORGET_MS, patience=CLOSING_SECONDS)
         await self.wire.close()
 
 

@@ -1,7 +1,7 @@
 """A producer's calls that change something, numbered so that each is done once however often it is sent.
 
-The scripts remember the answer of every call until the producer has acknowledged it, which it does by the
-way with its later calls; a call below the lowest unacknowledged number is refused as stale.
+The scripts remember the answer of every call until the producer has acknowledged it, which it does by naming, with
+each call, the lowest number that it may still send again; a call below that is refused as stale.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from taskproc.store.scripts import Json, Reply, to_json
 
 T = TypeVar("T")
 
-ACKNOWLEDGED_AT_ONCE = 64
-
 
 class Ledger:
     """The numbers of one producer's calls."""
@@ -25,7 +23,6 @@ class Ledger:
         self.producer = new_id()
         self._next = 1
         self._open: set[int] = set()
-        self._ended: list[int] = []
 
     @property
     def used(self) -> bool:
@@ -40,12 +37,10 @@ class Ledger:
         number = self._next
         self._next += 1
         self._open.add(number)
-        acknowledged, self._ended = self._ended[:ACKNOWLEDGED_AT_ONCE], self._ended[ACKNOWLEDGED_AT_ONCE:]
         try:
-            reply = await send(to_json([self.producer, number, min(self._open), *acknowledged]))
+            reply = await send(to_json([self.producer, number, min(self._open)]))
         finally:
             self._open.discard(number)
-            self._ended.append(number)
         if reply[0] == b"stale":
             raise OutcomeUnknown("Redis refused a call as older than one that was acknowledged; it was not done now")
         return reply

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
 from taskproc.errors import InvalidValue, SchemaMismatch
 from taskproc.keys import SCHEMA
 from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
+from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Scripts
 from taskproc.store.tasks import task_info
 from taskproc.values import from_ms
 
-PRUNE_AT_ONCE = {"batches": 100, "staging": 100, "tenants": 50}
-STAGING_MS = 3_600_000
+QUEUES_AT_ONCE, TENANTS_AT_ONCE = 20, 25
 
 
 class Queues:
     """What can be read and switched beyond batches and tasks."""
 
-    def __init__(self, scripts: Scripts) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger) -> None:
         self._scripts = scripts
+        self._ledger = ledger
 
     async def open(self) -> bool:
         """Note the schema at first use; whether the instance is paused. Raises SchemaMismatch."""
@@ -32,11 +34,11 @@ class Queues:
 
     async def pause(self) -> None:
         """Stop all claims."""
-        await self._scripts.instance_pause(1)
+        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 1))
 
     async def resume(self) -> None:
         """Let claims go on."""
-        await self._scripts.instance_pause(0)
+        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 0))
 
     async def set_mode(self, queue: str, mode: str) -> None:
         """Make a queue ``fair`` or ``fifo``. Raises InvalidValue while tasks are ready in it."""
@@ -44,21 +46,18 @@ class Queues:
         if reply[0] == b"busy":
             raise InvalidValue(f"queue {queue} has {int(reply[1])} ready tasks: its mode can only change while it is empty")
 
-    async def read(self, names: Sequence[str] = ()) -> list[QueueInfo]:
-        """The counts of queues; with no names of all that are in use."""
-        now, *entries = await self._scripts.queue_read(*(name.encode() for name in names))
-        return [
-            QueueInfo(
-                name=name.decode(),
-                ready=ready,
-                running=running,
-                delayed=delayed,
-                dead=dead,
-                oldest_ready_seconds=max(0.0, (int(now) - int(oldest)) / 1000) if oldest else None,
-                mode=mode.decode(),
-            )
-            for name, ready, running, delayed, dead, oldest, mode in entries
-        ]
+    async def names(self) -> list[str]:
+        """The names of all queues in use."""
+        return [name.decode() for name in await self._scripts.queue_list()]
+
+    async def read(self, names: Sequence[str]) -> list[QueueInfo]:
+        """The counts of queues."""
+        found: list[QueueInfo] = []
+        for at in range(0, len(names), QUEUES_AT_ONCE):
+            asked = (name.encode() for name in names[at : at + QUEUES_AT_ONCE])
+            now, *entries = await self._scripts.queue_read(*asked)
+            found += [_queue(entry, int(now)) for entry in entries]
+        return found
 
     async def tasks(self, queue: str, skip: int, take: int) -> list[TaskInfo]:
         """Ready tasks of a queue in the order of its line."""
@@ -91,7 +90,7 @@ class Queues:
         """Tenants by name, with their totals."""
         found: list[TenantInfo] = []
         while take > 0:
-            names = (await self._scripts.tenant_list(skip, min(take, 250)))[1:]
+            names = (await self._scripts.tenant_list(skip, min(take, TENANTS_AT_ONCE)))[1:]
             if not names:
                 break
             found += await self._totals(names)
@@ -144,6 +143,19 @@ class Queues:
                 )
             )
         return found
+
+
+def _queue(entry: list[Any], now: int) -> QueueInfo:
+    name, ready, running, delayed, dead, oldest, mode = entry
+    return QueueInfo(
+        name=name.decode(),
+        ready=ready,
+        running=running,
+        delayed=delayed,
+        dead=dead,
+        oldest_ready_seconds=max(0.0, (now - int(oldest)) / 1000) if oldest else None,
+        mode=mode.decode(),
+    )
 
 
 def mismatch(found: int) -> SchemaMismatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from taskproc.codec import LARGE, write_body, write_stub
+from taskproc.codec import LARGE, write_body, write_segment, write_stub
 from taskproc.errors import RedisUnavailable, StagingLost
 from taskproc.store.scripts import Json, Scripts, to_json
 
@@ -57,9 +57,12 @@ class Chunk:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
 
-    def bodies(self) -> list[bytes]:
-        """The bodies in the order of ``lists``."""
-        return [body for bodies in self.places.values() for body in bodies] + self.large
+    def bodies(self, segment: str = "") -> list[bytes]:
+        """The bodies in the order of ``lists``; ``segment``: where large payloads lie, if not with the batch."""
+        found = [body for bodies in self.places.values() for body in bodies]
+        if segment and self.large:
+            found = [write_segment(body, segment) for body in found]
+        return found + self.large
 
     def sizes(self) -> dict[tuple[str, str], int]:
         """How many tasks there are of each kind and queue."""
@@ -88,9 +91,8 @@ class Segment:
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
         if len(payload) > LARGE:
-            segment = {"g": self.seg} if len(self.seg) > 22 else {}
             self.chunk.add_large(local, payload)
-            self.chunk.add(place, write_stub(local, {**extension, **segment}, payload))
+            self.chunk.add(place, write_stub(local, extension, payload))
         else:
             self.chunk.add(place, write_body(local, extension, payload))
         self.total += 1
@@ -127,7 +129,8 @@ class Segment:
             self.turn()
         while self._full:
             chunk = self._full[0]
-            reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *chunk.bodies())
+            bodies = chunk.bodies(self.seg if self.append else "")
+            reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
             if reply[0] != b"ok":
                 raise StagingLost(
                     f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"

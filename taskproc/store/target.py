@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -87,20 +87,37 @@ def from_url(url: str) -> Target:
 
     Raises InvalidValue for an unknown scheme or a part that can't be read.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidValue(f"Redis URL: {error}") from None
     if parts.scheme in ("redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"):
         return _many(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
         given = f"{parts.scheme}://" if parts.scheme else repr(url)
         raise InvalidValue(f"Redis URL: unknown scheme {given}; use one of {', '.join(SCHEMES)}")
-    try:
-        settings = dict(parse_url(url))
-    except ValueError as error:
-        raise InvalidValue(f"Redis URL: {error}") from None
+    settings = _parsed(url)
     if parts.scheme == "unix":
-        return Target("unix", _settings(settings), path=str(settings.get("path", "")))
+        if not settings.get("path"):
+            raise InvalidValue("Redis URL: unix:// needs the path of a socket")
+        return Target("unix", _settings(settings), path=str(settings["path"]))
+    _database(unquote(parts.path).strip("/"))
     node = (str(settings.get("host", "localhost")), int(str(settings.get("port", 6379))))
     return Target("tls" if parts.scheme == "rediss" else "tcp", _settings(settings), nodes=(node,))
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        return dict(parse_url(url))
+    except ValueError as error:
+        raise InvalidValue(f"Redis URL: {error}") from None
+
+
+def _database(text: str) -> int:
+    """The number of a database; redis-py would take database 0 for anything that is none."""
+    if text and not (text.isascii() and text.isdigit()):
+        raise InvalidValue(f"Redis URL: {text!r} is not the number of a database")
+    return int(text or 0)
 
 
 def _many(url: str) -> Target:
@@ -111,15 +128,17 @@ def _many(url: str) -> Target:
     if not nodes:
         raise InvalidValue(f"Redis URL: {parts.scheme}:// needs host:port, or several with commas between")
     user, _, password = login.partition(":")
-    settings: dict[str, Any] = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    settings = _parsed(f"redis://{nodes[0][0]}?{parts.query}")
     settings |= {"username": unquote(user)} if user else {}
     settings |= {"password": unquote(password)} if password else {}
     path = [part for part in parts.path.split("/") if part]
     if parts.scheme.endswith("cluster"):
+        if _database("/".join(path)):
+            raise InvalidValue("Redis URL: a cluster has no databases but 0")
         return Target(kind, _settings(settings), nodes=nodes, cluster=True)
     if not path:
         raise InvalidValue("Redis URL: redis+sentinel://host:port/service needs the name of the service")
-    settings |= {"db": int(path[1])} if len(path) > 1 and path[1].isdigit() else {}
+    settings |= {"db": _database("/".join(path[1:]))}
     sentinel = _sentinel(nodes)
     return Target(kind, _settings(settings), nodes=nodes, service=path[0], sentinel=sentinel)
 

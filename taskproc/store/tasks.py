@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -53,7 +54,7 @@ class Tasks:
         """A task that is delayed, running or dead, or ready and near either end of its list; None otherwise."""
         if not is_task_id(task_id):
             return None
-        cursor = "0:0"
+        cursor = ""
         for _ in range(4):
             reply = await self._scripts.task_read(task_id, cursor)
             if reply[0] != b"more":
@@ -76,14 +77,15 @@ class Tasks:
         if not is_task_id(task_id):
             return False
         for _ in range(2):  # a task may move while its lists are searched; a second look settles it
-            cursor = "0:0"
-            while cursor:
+            cursor, last = "", False
+            while not last:
                 reply = await self._ledger.call(partial(self._cancel_at, task_id, tenant or "", cursor))
                 if reply[0] in (b"ok", b"running"):
                     return True
                 if reply[0] == b"dead":
                     return False
-                cursor = reply[1].decode() if reply[0] == b"more" else ""
+                last = reply[0] != b"more"
+                cursor = "" if last else reply[1].decode()
         return False
 
     def _cancel_at(self, task_id: str, tenant: str, cursor: str, call: Json) -> Awaitable[Reply]:
@@ -92,7 +94,7 @@ class Tasks:
 
 def task_info(
     batch: str, stored: bytes, state: TaskState, queue: str, tenant: str, shown: str | None, created_us: int,
-    scheduled_ms: int | None, errors: bytes = b"",
+    scheduled_ms: int | None, errors: list[bytes] | tuple[()] = (),
 ) -> TaskInfo:  # fmt: skip
     """What is known of a task from its body and where it lies. ``shown``: the batch that callers know it by."""
     try:
@@ -113,7 +115,7 @@ def task_info(
         created_at=from_ms(created) if created else from_us(created_us),
         scheduled_for=None if scheduled_ms is None else from_ms(scheduled_ms),
         data=shown_data(body.payload),
-        errors=read_errors(errors),
+        errors=read_errors(list(errors)),
     )
 
 
@@ -129,11 +131,11 @@ async def with_large(info: TaskInfo, batch: str, stored: bytes, payloads: Payloa
     return info if payload is None else replace(info, data=shown_data(payload))
 
 
-def read_errors(stored: bytes) -> tuple[AttemptError, ...]:
-    """The errors of a task's attempts, oldest first; lines that can't be read are left out."""
+def read_errors(stored: list[bytes]) -> tuple[AttemptError, ...]:
+    """The errors of a task's attempts, oldest first; what can't be read is left out."""
     found = []
-    for line in stored.split(b"\n") if stored else ():
-        try:
+    for line in stored:
+        with suppress(ValueError, AttributeError, TypeError):
             entry = orjson.loads(line)
             found.append(
                 AttemptError(
@@ -144,6 +146,4 @@ def read_errors(stored: bytes) -> tuple[AttemptError, ...]:
                     at=from_ms(entry.get("at", 0)),
                 )
             )
-        except (ValueError, AttributeError, TypeError):
-            continue
-    return tuple(found)
+    return tuple(sorted(found, key=lambda error: (error.at, error.attempt)))

@@ -17,7 +17,7 @@ MOST = 128
 """Settlements and claims of one step: more would make the script too long."""
 
 PROMOTE, RESCUE = 250, 100
-PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 100, 50
+PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 10, 10
 STAGED_MS = 3_600_000
 
 
@@ -121,7 +121,8 @@ class Work:
         batches = await self._scripts.batch_prune(retention_ms, PRUNE_BATCHES)
         staged = await self._scripts.staging_prune(STAGED_MS, PRUNE_STAGED)
         tenants = await self._scripts.tenant_prune(retention_ms, PRUNE_TENANTS)
-        return bool(batches[1] == PRUNE_BATCHES or staged[1] == PRUNE_STAGED or tenants[1] == PRUNE_TENANTS)
+        full = (batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[1] == PRUNE_TENANTS)
+        return any(full) or bool(batches[1] < batches[2])
 
     async def renew(self, member: str, duration_ms: int) -> bool:
         """Prolong one lease to at least this duration from now; False when it is lost."""

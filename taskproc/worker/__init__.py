@@ -16,8 +16,9 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
@@ -99,8 +100,7 @@ class Worker:
         except BaseExceptionGroup as group_error:
             raise _only(group_error) from None
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._finish()
+            await self._end()
 
     async def run_until_idle(self) -> tuple[int, list[Exception]]:
         """Run all that is ready or due, and what that makes ready; how many tasks ran, and the errors of those that died."""
@@ -114,8 +114,7 @@ class Worker:
                 await self._drain()
                 group.cancel_scope.cancel()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._finish()
+            await self._end()
         return self._counted, self._errors
 
     async def _round(self) -> bool:
@@ -200,8 +199,16 @@ class Worker:
                 execution.halt(Stop.STOPPING)
             with anyio.move_on_after(ABORT_SECONDS):
                 await self._slots.ended()
+        if self._slots.busy:
+            return  # what will not end now is handed back without waiting for it
         with anyio.move_on_after(FLUSH_SECONDS):
             await self._fetcher.ended()
+
+    async def _end(self) -> None:
+        try:
+            await _to_its_end(self._finish())
+        finally:
+            self._stopped.set()
 
     async def _finish(self) -> None:
         """Hand back what is still held, settle everything, leave."""
@@ -217,12 +224,25 @@ class Worker:
         with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
             await self._store.work.leave()
         await self._store.close()
-        self._stopped.set()
         logger.info("worker %s stopped", self._store.work.worker)
 
     def _release(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
             self._settler.add(execution, Released(), 0)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for something as long as it takes; a cancel that comes meanwhile is raised afterwards."""
+    task, cancelled = asyncio.ensure_future(work), None
+    with anyio.CancelScope(shield=True):  # against scopes, which would cancel again and again
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError as error:
+                cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

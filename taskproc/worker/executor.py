@@ -180,6 +180,8 @@ class Executor:
         current.set(call.context)
         if self._options.on_task_start is not None:
             await self._hook(call.context, self._options.on_task_start, call.context)
+            if execution.stop is not None:  # it was told to stop while there was nothing to cancel yet
+                return await self._classify(call, None, None, execution.stop)
         error: BaseException | None = None
         result: object = None
         timer: asyncio.TimerHandle | None = None
@@ -218,8 +220,11 @@ class Executor:
         if handler.is_async:
             return await function(*call.args, **call.kwargs)
         # Only the end of the worker abandons a thread; a time-out or a cancel just sets ``cancelled``.
-        work = partial(function, *call.args, **call.kwargs)
-        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        work = partial(_in_thread, handler, function, call)
+        result, error = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        if error is not None:
+            raise error
+        return result
 
     async def _resolve(self, owner: type, context: TaskContext, stack: AsyncExitStack) -> object:
         """The instance whose method runs: what the resolver returns, awaits, or enters for this execution."""
@@ -312,6 +317,14 @@ class Executor:
             if _is_ours(error):
                 raise
             logger.exception("task %s: a hook failed", context.id)
+
+
+def _in_thread(handler: Handler, function: Callable[..., Any], call: Call) -> tuple[object, BaseException | None]:
+    """Call a handler; what it raises is a value, since asyncio takes a GeneratorExit from outside for its own."""
+    try:
+        return handler.returned(function(*call.args, **call.kwargs)), None
+    except BaseException as error:
+        return None, error
 
 
 def _is_ours(error: BaseException) -> bool:

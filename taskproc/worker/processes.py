@@ -98,6 +98,8 @@ def run_here(place: tuple[str, str], name: str, carried: dict[str, Any]) -> Ende
         result = bound(*args, **kwargs)
         if handler.is_async:
             asyncio.run(result)
+        else:
+            handler.returned(result)
     except BaseException as error:  # a handler may raise anything, SystemExit included
         kinds = handler.options.retry_on
         return _ended(error, kinds is None or isinstance(error, kinds))

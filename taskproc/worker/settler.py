@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("taskproc")
 
-MESSAGE, TRACEBACK, FRAMES = 2_000, 6_000, 30
+MESSAGE, TRACEBACK, FRAMES = 2_000, 4_000, 30
 
 Verb = tuple[object, ...]
 Entry = tuple[Execution, int, Verb | None]
@@ -110,7 +110,7 @@ def describe(error: BaseException | None, execution: Execution) -> str:
         "attempt": execution.context.attempt if execution.context is not None else 0,
         "type": getattr(error, "taskproc_type", None) or name,
         "message": _clean(_text(error))[:MESSAGE],
-        "traceback": _clean(told)[-TRACEBACK:],
+        "traceback": _ends_of(_clean(told), TRACEBACK),
     }
     return orjson.dumps(entry).decode()
 
@@ -120,6 +120,11 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception as problem:  # an exception's own __str__ may raise anything
         return f"<its text can't be had: {type(problem).__name__}>"
+
+
+def _ends_of(text: str, most: int) -> str:
+    """A text cut in its middle: a long message at the end must not push the frames out."""
+    return text if len(text) <= most else f"{text[: most // 2]}\n…\n{text[-(most // 2) :]}"
 
 
 def _clean(text: str) -> str:

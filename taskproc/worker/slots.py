@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
@@ -10,6 +11,14 @@ import anyio
 
 from taskproc.store.work import Claims
 from taskproc.worker.execution import Execution, Stop
+
+logger = logging.getLogger("taskproc")
+
+RUNNER = "taskproc-runner"
+"""The name of the tasks of the event loop that run handlers."""
+
+END_SECONDS = 0.3
+"""How long cancelled handlers may take to end before they are left behind."""
 
 Run = Callable[[Execution], Awaitable[None]]
 
@@ -24,6 +33,7 @@ class Slots:
         self._todo: deque[Execution] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._busy = 0
+        self._closed = False
         self._ended = asyncio.Event()
 
     @property
@@ -50,14 +60,22 @@ class Slots:
                         waiter.set_result(None)
 
     async def run(self) -> None:
-        """Run tasks until cancelled."""
-        async with anyio.create_task_group() as group:
-            for _ in range(self.size):
-                group.start_soon(self._runner)
+        """Run tasks until cancelled. A handler that goes on whatever cancels it is left behind."""
+        runners = [asyncio.create_task(self._runner(), name=RUNNER) for _ in range(self.size)]
+        try:
+            await asyncio.gather(*runners)
+        finally:
+            self._closed = True
+            for runner in runners:
+                runner.cancel()
+            with anyio.CancelScope(shield=True):
+                _, stuck = await asyncio.wait(runners, timeout=END_SECONDS)
+            if stuck:
+                logger.warning("%d handlers go on although they are cancelled; they are left behind", len(stuck))
 
     async def _runner(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._closed:
             while not self._todo:
                 waiter: asyncio.Future[None] = loop.create_future()
                 self._waiting.append(waiter)
