@@ -7,9 +7,10 @@
 --   1 prefix str
 --   2 queue str
 --   3 mode str (fair or fifo)
--- Returns: {"ok"}; {"busy", how many are ready}
--- Includes: guard
--- Cost: O(1)
+-- Returns: {"ok"}; {"busy", how many are ready}; {"more"}: call again, the line still holds tickets of tasks
+--   that were cancelled
+-- Includes: guard, tickets_drop
+-- Cost: O(n) for 500 tickets
 local slot = KEYS[1]
 local P, q, mode = ARGV[1], ARGV[2], ARGV[3]
 guard(slot)
@@ -19,6 +20,7 @@ if now_mode == mode then return {'ok'} end
 local counts = redis.call('HMGET', record, 'pushed', 'claimed')
 local waiting = (counts[1] or 0) - (counts[2] or 0)
 if waiting > 0 then return {'busy', waiting} end
-redis.call('UNLINK', key(P, 'fifo', q), key(P, 'ring', q))
+if not tickets_drop(P, q, 500) then return {'more'} end
+redis.call('UNLINK', key(P, 'ring', q))
 if mode == 'fifo' then redis.call('HSET', record, 'mode', mode) else redis.call('HDEL', record, 'mode') end
 return {'ok'}

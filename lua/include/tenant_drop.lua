@@ -1,9 +1,11 @@
--- Deletes all that is kept of a tenant that has nothing left, and the queues that only it was using.
+-- Deletes all that is kept of a tenant that has nothing left, and the queues that only it was using. A list of
+-- cancelled tasks, which a strict queue keeps for its tickets, goes too; the tickets are then stale and skipped.
 local function tenant_drop(P, tenant, home)
   local names = key(P, 'tqs', tenant)
   for _, q in ipairs(redis.call('SMEMBERS', names)) do
     redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant))
     redis.call('ZREM', key(P, 'ring', q), tenant)
+    if home then redis.call('UNLINK', key(P, 'b', home, 'r', q)) end
     if redis.call('HINCRBY', key(P, 'q', q), 'tenants', -1) <= 0 then
       local mode = redis.call('HGET', key(P, 'q', q), 'mode')
       redis.call('UNLINK', key(P, 'q', q), key(P, 'wake', q), key(P, 'fifo', q), key(P, 'ring', q))

@@ -42,7 +42,8 @@ class Queues:
 
     async def set_mode(self, queue: str, mode: str) -> None:
         """Make a queue ``fair`` or ``fifo``. Raises InvalidValue while tasks are ready in it."""
-        reply = await self._scripts.queue_mode(queue, mode)
+        while (reply := await self._scripts.queue_mode(queue, mode))[0] == b"more":
+            pass
         if reply[0] == b"busy":
             raise InvalidValue(f"queue {queue} has {int(reply[1])} ready tasks: its mode can only change while it is empty")
 
