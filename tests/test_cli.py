@@ -431,6 +431,23 @@ async def test_ctrl_c_gives_all_processes_their_grace(instance: Instance) -> Non
         supervisor.wait()
 
 
+async def test_processes_stop_when_their_supervisor_is_killed(instance: Instance) -> None:
+    supervisor = start_worker("tests.app:proc", "--processes", "2", **app_of(instance))
+    async with instance.open() as proc:
+        await until(lambda: pids(proc, 2))
+        await proc.enqueue_task("default", "acme", handlers.nap, 0.5)
+        await instance.wait_records(1)
+        supervisor.kill()
+        supervisor.wait()
+        await until(lambda: nobody(proc))
+        assert [r["event"] for r in instance.records] == ["start", "end"]
+
+
+async def nobody(proc: TaskProcessor) -> bool:
+    """Whether no worker is left."""
+    return await proc.get_workers() == []
+
+
 async def test_logs_are_json_off_a_terminal(instance: Instance) -> None:
     worker = await asyncio.to_thread(instance.process)
     async with instance.open() as proc:

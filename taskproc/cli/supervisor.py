@@ -1,8 +1,13 @@
-"""Keeps a number of worker processes running: a crashed one is started again, with backoff."""
+"""Keeps a number of worker processes running: a crashed one is started again, with backoff.
+
+The processes hold the end of a pipe whose other end only the supervisor has: when it closes, however the supervisor
+ended, they stop.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import time
@@ -28,9 +33,9 @@ class Child:
     delay: float = 0.0
     due: float = field(default_factory=time.monotonic)
 
-    def start(self, command: Sequence[str]) -> None:
+    def start(self, command: Sequence[str], lifeline: int) -> None:
         """Start the process, in a group of its own: a terminal's Ctrl-C would reach it besides our signal."""
-        self.process = subprocess.Popen(command, process_group=0)
+        self.process = subprocess.Popen([*command, "--lifeline", str(lifeline)], process_group=0, pass_fds=[lifeline])
         self.started = time.monotonic()
 
     def ended(self, code: int) -> None:
@@ -45,6 +50,7 @@ class Child:
 def supervise(command: Sequence[str], count: int) -> int:
     """Run ``count`` processes until a signal asks to stop, which they get too; the exit code."""
     children = [Child() for _ in range(count)]
+    lifeline, _held = os.pipe()
     stopping = 0
 
     def stop(number: int, _frame: object) -> None:
@@ -66,7 +72,7 @@ def supervise(command: Sequence[str], count: int) -> int:
                 else:
                     child.ended(ended)
             if child.process is None and not stopping and child.due <= time.monotonic():
-                child.start(command)
+                child.start(command, lifeline)
                 if stopping and child.process is not None:  # the signal came before there was anybody to send it to
                     child.process.send_signal(signal.SIGTERM)
         if all(child.process is None and (stopping or child.due == float("inf")) for child in children):

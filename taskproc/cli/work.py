@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -34,7 +34,10 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
     "--processes", default=1, show_default=True, type=click.IntRange(1, 1024), help="Worker processes to keep running."
 )
 @click.option("--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
-def worker(target: str, queues: str | None, max_workers: int | None, processes: int, log_level: str) -> None:
+@click.option("--lifeline", type=int, hidden=True)
+def worker(
+    target: str, queues: str | None, max_workers: int | None, processes: int, log_level: str, lifeline: int | None
+) -> None:
     """Run tasks until SIGTERM or Ctrl-C.
 
     A stop lets running tasks finish within the grace of the processor, hands the rest back and exits with 0.
@@ -52,7 +55,7 @@ def worker(target: str, queues: str | None, max_workers: int | None, processes: 
     processor.configure(
         queues=None if queues is None else [name.strip() for name in queues.split(",")], max_workers=max_workers
     )
-    _run(serve(processor))
+    _run(serve(processor, lifeline))
     _leave()
 
 
@@ -72,8 +75,11 @@ def demo(url: str | None, limit: int | None) -> None:
     sys.exit(_run(play(url, limit)))
 
 
-async def serve(processor: TaskProcessor) -> None:
-    """Run a processor until a signal asks it to stop; a second signal cuts the grace short."""
+async def serve(processor: TaskProcessor, lifeline: int | None = None) -> None:
+    """Run a processor until a signal asks it to stop; a second signal cuts the grace short.
+
+    ``lifeline``: the supervisor's pipe, whose end is taken for a signal.
+    """
     running = asyncio.create_task(processor.run())
     loop, asked = asyncio.get_running_loop(), 0
 
@@ -89,6 +95,8 @@ async def serve(processor: TaskProcessor) -> None:
     # Not the loop's own handlers: it would drop them as it closes, and one more signal would kill the process then.
     for number in STOPPING:
         signal.signal(number, lambda _number, _frame: loop.call_soon_threadsafe(ask))
+    if lifeline is not None:
+        loop.add_reader(lifeline, _orphaned, lifeline, ask)
     try:
         with suppress(asyncio.CancelledError):
             await running
@@ -98,6 +106,12 @@ async def serve(processor: TaskProcessor) -> None:
     stuck = [task for task in asyncio.all_tasks() if task.get_name() == RUNNER]
     if stuck:  # the loop would wait for them as it closes
         _exit()
+
+
+def _orphaned(lifeline: int, ask: Callable[[], None]) -> None:
+    asyncio.get_running_loop().remove_reader(lifeline)
+    logger.warning("the supervisor is gone")
+    ask()
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

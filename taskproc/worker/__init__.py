@@ -26,11 +26,13 @@ from anyio.abc import TaskStatus
 from taskproc.batch import Maker
 from taskproc.context import current
 from taskproc.errors import TaskprocError
+from taskproc.model import BatchState
 from taskproc.options import Options
 from taskproc.outcome import Dead, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
+from taskproc.worker.decoder import Decoder
 from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.executor import Executor
 from taskproc.worker.fetcher import Fetcher
@@ -57,8 +59,9 @@ class Worker:
         self._store = WorkerStore(store.target, options.prefix, options.queues, options.invisibility_ms)
         work = self._store.work
         self._slots = Slots(options.max_workers, self._run_one)
-        services = WorkerServices(store, maker, work, self._slots.held)
-        self._executor = Executor(options, maker.registry, services, self._store.payload, processor)
+        self._services = WorkerServices(store, maker, work, self._slots.held)
+        decoder = Decoder(options, maker.registry, self._services, self._large, processor)
+        self._executor = Executor(options, decoder)
         self._settler = Settler(self._slots.held)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
         self._upkeep = Loop("upkeep", upkeep.step)
@@ -145,6 +148,15 @@ class Worker:
             self._count(outcome)
             self._settler.add(execution, outcome, us)
         self._fetcher.poke()
+
+    async def _large(self, execution: Execution, segment: str) -> bytes | None:
+        """A task's large payload; it goes with its batch where that was cancelled meanwhile."""
+        payload = await self._store.payload(segment, execution.body[:10])
+        if payload is None:
+            batch = await self._services.batch(execution.claims.batch)
+            if batch is not None and batch.state is BatchState.CANCELLED:
+                execution.halt(Stop.CANCELLED)
+        return payload
 
     def _count(self, outcome: Outcome) -> None:
         if not isinstance(outcome, Released):

@@ -1,6 +1,6 @@
 """Takes one claimed task through its steps to an outcome: decode, resolve, call, classify.
 
-It knows no Redis: what a step needs from there comes through ``fetch`` and the context's services.
+It knows no Redis: what a step needs from there comes through the decoder and the context's services.
 """
 
 from __future__ import annotations
@@ -8,20 +8,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from taskproc.arguments import read_call
-from taskproc.codec import NOTHING, handler_name, read_body, shown_data
-from taskproc.context import Services, TaskContext, current
+from taskproc.context import TaskContext, current
 from taskproc.errors import (
-    AttemptsExhausted,
     CorruptTask,
     RedisUnavailable,
     ServerRefused,
@@ -31,8 +27,9 @@ from taskproc.errors import (
 )
 from taskproc.options import Options
 from taskproc.outcome import Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
-from taskproc.registry import Handler, Registry
-from taskproc.values import from_ms, from_us, milliseconds
+from taskproc.registry import Handler
+from taskproc.values import milliseconds
+from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.processes import Processes
 
@@ -41,47 +38,21 @@ logger = logging.getLogger("taskproc")
 UNKNOWN_DELAY_MS = 1_000
 """How soon a task is offered again whose handler this worker doesn't know."""
 
-Fetch = Callable[[str, bytes], Awaitable[bytes | None]]
-
-
-@dataclass(slots=True)
-class Call:
-    """A task made ready to run."""
-
-    context: TaskContext
-    handler: Handler | None
-    args: list[object]
-    kwargs: Mapping[str, object]
-    keep: bool = True
-
-    @property
-    def stoppable(self) -> bool:
-        """Whether cancelling ends it: a thread can't be ended from outside."""
-        return self.handler is None or self.handler.is_async or self.handler.options.executor == "process"
-
-    @property
-    def timeout_ms(self) -> int | None:
-        """The handler's time limit for an attempt."""
-        return None if self.handler is None else self.handler.options.timeout_ms
-
 
 class Executor:
-    """Runs tasks. ``fetch`` gets a large payload: (batch or segment, local id) → bytes."""
+    """Runs tasks."""
 
-    def __init__(self, options: Options, registry: Registry, services: Services, fetch: Fetch, processor: object) -> None:
+    def __init__(self, options: Options, decoder: Decoder) -> None:
         self._options = options
-        self._registry = registry
-        self._services = services
-        self._fetch = fetch
+        self._decoder = decoder
         self._processes = Processes(options.max_workers)
-        self._processor = processor
         self._threads = anyio.CapacityLimiter(options.max_workers)
 
     async def run(self, execution: Execution) -> Outcome | None:
         """One task from its claim to an outcome; None when its lease was lost and nothing is to be recorded."""
         outcome: Outcome | None
         try:
-            call = await self._decode(execution)
+            call = await self._decoder.decode(execution)
         except Exception as error:  # whatever is stored, or does not fit the handler: it ends this task, not the worker
             outcome = self._refuse(error, execution)
         else:
@@ -94,71 +65,6 @@ class Executor:
             if self._options.on_task_end is not None:
                 await self._hook(execution.context, self._options.on_task_end, execution.context)
         return outcome
-
-    # decode
-
-    async def _decode(self, execution: Execution) -> Call:
-        stored, extension, stub = execution.body, NOTHING, False
-        payload = stored[11:]
-        if execution.extended:
-            body = read_body(stored)
-            extension, payload, stub = body.extension, body.payload, body.stub
-        if stub:
-            payload = await self._large(execution, str(extension.get("g") or execution.claims.batch))
-        context = self._context(execution, extension, payload)
-        execution.context = context
-        if self._options.execute is not None:
-            _check_attempts(context)
-            return Call(context, None, [], {}, self._keeps(extension, None))
-        args: list[object]
-        kwargs: Mapping[str, object]
-        if payload[:1] == b"!":
-            args, kwargs = [context.data], {}
-        else:
-            context.name, args, kwargs = read_call(payload)
-        handler = self._registry.named(context.name)
-        if handler is None:
-            raise UnknownHandler(
-                f"no handler is named {context.name!r} in this worker; include its module, or start the new version"
-            )
-        context.max_attempts = _number(extension, "m") or handler.options.max_attempts or self._options.max_attempts
-        _check_attempts(context)
-        if not handler.options.raw:
-            args, kwargs = handler.arguments.load(args, kwargs)
-        return Call(context, handler, args, kwargs, self._keeps(extension, handler))
-
-    def _keeps(self, extension: Mapping[str, object], handler: Handler | None) -> bool:
-        """Whether the task is kept as a dead letter once it has failed."""
-        own = None if handler is None else handler.options.keep
-        chosen = own != "none" if extension.get("k") is None else extension.get("k") != "n"
-        return chosen and self._options.deadletter
-
-    def _context(self, execution: Execution, extension: Mapping[str, object], payload: bytes) -> TaskContext:
-        claims = execution.claims
-        parent = extension.get("p")
-        created = _number(extension, "c")
-        raw = payload[:1] == b"!"
-        return TaskContext(
-            id=execution.task_id,
-            name=handler_name(payload) if raw or self._options.execute is not None else "",
-            data=shown_data(payload),
-            queue=claims.queue,
-            tenant=claims.tenant,
-            batch_id=str(parent) if parent else claims.batch,
-            attempt=_number(extension, "a") + 1,
-            max_attempts=_number(extension, "m") or self._options.max_attempts,
-            delivery=_number(extension, "d") + 1,
-            created_at=from_ms(created) if created else from_us(claims.created_us),
-            is_continuation=parent is not None,
-            processor=self._processor,
-            _services=self._services,
-        )
-
-    async def _large(self, execution: Execution, segment: str) -> bytes:
-        payload = await self._fetch(segment, execution.body[:10])
-        if payload is None:
-            raise CorruptTask(f"task {execution.task_id}: its payload is missing")
-        return payload
 
     def _refuse(self, error: Exception, execution: Execution) -> Outcome:
         if execution.stop is Stop.CANCELLED:
@@ -333,16 +239,6 @@ def _is_ours(error: BaseException) -> bool:
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
     return isinstance(error, KeyboardInterrupt)
-
-
-def _check_attempts(context: TaskContext) -> None:
-    if context.attempt > context.max_attempts:
-        raise AttemptsExhausted(f"task {context.id} has used its {context.max_attempts} attempts")
-
-
-def _number(extension: Mapping[str, object], field: str) -> int:
-    value = extension.get(field, 0)
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def _retries(call: Call, error: BaseException) -> bool:
