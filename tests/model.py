@@ -292,11 +292,16 @@ class Model:
     def prune(self, retention: int) -> None:
         """What is past its retention is gone."""
         before = self.now - retention
+        again = before + max(1_000, min(retention, 60_000))  # when what can't go yet is looked at again
         for task in list(self.tasks.values()):
             if task.state == "dead" and task.batch.state == "open" and task.died <= before:
                 del self.tasks[task.id]
         for batch in list(self.batches.values()):
-            if batch.state in ENDED and batch.settled_at <= before and not any(t.zombie for t in self.of(batch)):
+            if batch.state not in ENDED or batch.settled_at > before:
+                continue
+            if any(t.zombie for t in self.of(batch)):
+                batch.settled_at = again
+            else:
                 for task in list(self.of(batch)):
                     del self.tasks[task.id]
                 self.idem.pop(batch.idem, None)
@@ -304,7 +309,9 @@ class Model:
         for name, totals in list(self.tenants.items()):
             mine = [b for b in self.batches.values() if b.tenant == name]
             busy = any(b.state != "open" for b in mine) or any(t.batch.tenant == name for t in self.tasks.values())
-            if totals.idle_at <= before and not busy:
+            if totals.idle_at <= before and busy:
+                totals.idle_at = again
+            elif totals.idle_at <= before:
                 for batch in mine:
                     del self.batches[batch.id]
                 del self.tenants[name]
