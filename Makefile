@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs rows clean
+.PHONY: help demo test check docs rows bench clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ docs: $(READY) ## Make the pages of docs that come from the code
 
 rows: $(READY) ## Every row of the seed systems' promises with its tests and result
 	$(BIN)/python -m pytest --rows
+
+bench: $(READY) ## A worker beside the yardstick: rates and shares
+	$(BIN)/python -m benchmarks.first
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

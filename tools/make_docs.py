@@ -75,8 +75,8 @@ running ──► done        every task done
 TASK_RULES = [
     "* An attempt is counted when the task is claimed. A worker that stops hands its tasks back uncounted; one that",
     "  crashes has spent the attempt. A task that is claimed with no attempt left is buried without running.",
-    "* Tasks that fall due and never ran go to the head of their list, in the order of their due times; so do tasks of a",
-    "  worker that is gone. Retries go to the tail.",
+    "* A delayed task that falls due joins the end of its list, as a retry does. What was enqueued with a time that had",
+    "  already passed goes to the head, and so do the tasks of a worker that is gone.",
     "* A task that was cancelled by itself, or that raised `Cancel`, is out of its batch's way: it counts as cancelled, and",
     "  the batch is done when no task failed.",
 ]
