@@ -27,6 +27,7 @@ check: $(READY) ## Lint, types, layers, Lua
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/lua_lint.py
 	$(BIN)/python tools/make_docs.py --check
