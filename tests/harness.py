@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from taskproc import BatchInfo, TaskProcessor
 from tests.servers import Server
@@ -22,8 +23,20 @@ from tests.servers import Server
 FAST: dict[str, Any] = {"poll_interval": 0.2, "invisibility": 2, "retention": 5, "shutdown_grace": 3}
 """The settings of the rows, unless they say otherwise."""
 
+FAR = {"poll_interval": 600, "invisibility": 600, "retention": 6000}
+"""Nothing is found by looking from time to time."""
+
 LATE = 0.3
 """How much later than its event a task may start, in seconds."""
+
+MODES = ["fair", "fifo"]
+"""The ways in which a queue is shared."""
+
+UNKNOWN = "0" * 22
+"""The id of no batch."""
+
+SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+"""So many examples of random input."""
 
 Record = dict[str, Any]
 

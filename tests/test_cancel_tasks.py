@@ -1,0 +1,176 @@
+"""Cancelling single tasks, wherever they wait and while they run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from taskproc import Batch, BatchState, TaskState
+from tests import handlers
+from tests.harness import MODES, UNKNOWN, Instance, counters
+from tests.watching import counts, state_of
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_ready_task_deep_in_a_long_list_can_be_cancelled(instance: Instance, mode: Any) -> None:
+    async with instance.open(max_workers=100) as proc:
+        await proc.set_queue_mode("default", mode)
+        ids: list[str] = []
+
+        chosen = {0, 1, 1_234, 2_500, 4_998, 4_999}
+
+        def build(batch: Batch) -> None:
+            ids.extend(batch.enqueue(handlers.mark if n in chosen else handlers.noop, n) for n in range(5_000))
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        for n in sorted(chosen):
+            assert await proc.cancel_task(ids[n]) is True
+            assert await proc.cancel_task(ids[n]) is False
+        assert counters(await proc.get_batch(batch_id)) == (5_000, 0, 0, 6, 4_994)
+        assert await counts(proc) == (4_994, 0, 0, 0)
+        listed = [task.id for task in await proc.get_tasks_in_queue("default", 0, 5_000)]
+        assert listed == [task_id for n, task_id in enumerate(ids) if n not in chosen]
+        assert await proc.run_until_idle() == 4_994
+        assert counters(await proc.get_batch(batch_id)) == (5_000, 4_994, 0, 6, 0)
+        assert await state_of(proc, batch_id) is BatchState.DONE
+        assert not instance.records
+
+
+async def test_a_ready_task_is_found_wherever_it_lies(instance: Instance) -> None:
+    """Tasks of two queues in turn, of appends, and single ones of two producers: no place can be told from an id."""
+    async with instance.open() as proc, instance.open() as other:
+        ids: list[str] = []
+
+        def build(batch: Batch) -> None:
+            for n in range(3_000):
+                queue = "default" if n % 2 else "other"
+                task_id = batch.options(queue=queue).enqueue(handlers.noop, n)
+                if n % 500 in (0, 1):
+                    ids.append(task_id)
+
+        def one_more(batch: Batch) -> None:
+            ids.append(batch.enqueue(handlers.noop))
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        assert await proc.append_batch("default", "acme", batch_id, build)
+        for n in range(3):
+            assert await other.append_batch("default", "acme", batch_id, one_more)
+            ids += [await one.enqueue_task("default", "acme", handlers.noop, n) for one in (proc, other)]
+        for task_id in ids:
+            assert await proc.cancel_task(task_id) is True
+        waiting = 6_000 - 24
+        assert counters(await proc.get_batch(batch_id)) == (6_003, 0, 0, 27, waiting)
+        assert (await counts(proc))[0] + (await counts(proc, "other"))[0] == waiting
+        assert await proc.cancel_batch(batch_id)
+        assert await counts(proc) == await counts(proc, "other") == (0, 0, 0, 0)
+
+
+async def test_a_delayed_task_can_be_cancelled(instance: Instance) -> None:
+    async with instance.worker() as proc:
+        ids: list[str] = []
+
+        def build(batch: Batch) -> None:
+            ids.append(batch.options(delay=0.4).enqueue(handlers.mark))
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        await proc.append_batch("default", "acme", batch_id, build)
+        await proc.append_batch(
+            "default", "acme", batch_id, lambda b: [build(b), *(b.enqueue(handlers.noop) for _ in range(1_000))]
+        )
+        ids.append(await proc.options(delay=0.4).enqueue_task("default", "acme", handlers.mark))
+        for task_id in ids:
+            assert await proc.cancel_task(task_id) is True
+            assert await proc.cancel_task(task_id) is False
+        assert (await proc.get_queue("default")).delayed == 0
+        assert counters(await proc.wait_batch(batch_id, 10)) == (1_003, 1_000, 0, 3, 0)
+        await asyncio.sleep(0.6)
+        assert not instance.records
+
+
+async def test_a_running_task_can_be_cancelled_and_its_batch_goes_on(instance: Instance) -> None:
+    async with instance.worker(max_workers=1) as proc:
+
+        def build(batch: Batch) -> None:
+            batch.enqueue(handlers.nap, 30)
+            batch.enqueue(handlers.mark)
+            batch.continue_with(handlers.after)
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        (start,) = await instance.wait_records(1, "start")
+        assert await proc.cancel_task(start["id"]) is True
+        assert await proc.cancel_task(start["id"]) in (True, False)
+        info = await proc.wait_batch(batch_id, 10)
+        assert (info.state, counters(info)) == (BatchState.DONE, (2, 1, 0, 1, 0))
+        ran = await instance.wait_records(2, "ran")
+        assert ran[-1]["counters"] == [2, 1, 0, 1, 0]
+        assert await proc.cancel_task(start["id"]) is False
+
+
+async def test_a_dead_task_cannot_be_cancelled_nor_one_that_is_done_or_unknown(instance: Instance) -> None:
+    async with instance.open(max_attempts=1) as proc:
+        done = await proc.enqueue_task("default", "acme", handlers.noop)
+        dead = await proc.enqueue_task("default", "acme", handlers.fail)
+        await proc.run_until_idle()
+        before = instance.keys()
+        for task_id in (done, done[:22] + "0" * 10, UNKNOWN + "0" * 10, "no id at all", "", done[:22]):
+            assert await proc.cancel_task(task_id) is False
+        assert instance.keys() == before
+        assert await proc.cancel_task(dead) is False
+        assert [(letter.id, letter.state) for letter in await proc.get_dead_tasks()] == [(dead, TaskState.FAILED)]
+        totals = await proc.get_tenant("acme")
+        assert totals is not None
+        assert (totals.total, totals.done, totals.failed, totals.cancelled) == (2, 1, 1, 0)
+
+
+async def test_a_retried_task_can_be_cancelled_again(instance: Instance) -> None:
+    async with instance.open(max_attempts=1) as proc:
+        ids: list[str] = []
+        batch_id = await proc.enqueue_batch("default", "acme", lambda b: ids.append(b.enqueue(handlers.fail)))
+        await proc.run_until_idle()
+        assert await proc.retry_dead_tasks() == 1
+        assert await proc.cancel_task(ids[0]) is True
+        assert counters(await proc.get_batch(batch_id)) == (1, 0, 0, 1, 0)
+        assert await state_of(proc, batch_id) is BatchState.DONE
+        assert await proc.run_until_idle() == 0
+
+
+async def test_a_batch_whose_last_task_is_cancelled_settles(instance: Instance) -> None:
+    async with instance.open(max_attempts=1) as proc:
+        ids: list[str] = []
+
+        def build(batch: Batch, *, broken: bool) -> None:
+            batch.enqueue(handlers.fail if broken else handlers.noop)
+            ids.append(batch.options(delay=60).enqueue(handlers.mark))
+            for on in ("done", "failed", "settled", "cancelled"):
+                batch.options(on=on).continue_with(handlers.after, on)
+
+        for broken, fires in [(False, ["done", "settled"]), (True, ["failed", "settled"])]:
+            batch_id = await proc.enqueue_batch("default", "acme", lambda b, broken=broken: build(b, broken=broken))
+            await proc.run_until_idle()
+            assert await state_of(proc, batch_id) is BatchState.RUNNING
+            assert await proc.cancel_task(ids[-1])
+            assert await state_of(proc, batch_id) == ("failed" if broken else "done")
+            await proc.run_until_idle()
+            assert sorted(r["tag"] for r in instance.recorded("ran") if r["batch"] == batch_id) == fires
+
+
+async def test_tasks_cancelled_while_workers_claim_end_in_one_way_each(instance: Instance) -> None:
+    async with instance.worker(max_workers=5) as proc, instance.open() as other:
+        ids: list[str] = []
+
+        def build(batch: Batch) -> None:
+            ids.extend(batch.enqueue(handlers.mark, n) for n in range(1_500))
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        told: dict[str, bool] = {}
+        for share in (ids[0::6], ids[3::6]):
+            told |= zip(share, await asyncio.gather(*(other.cancel_task(one) for one in share)), strict=True)
+        info = await proc.wait_batch(batch_id, 20)
+        ran = {r["id"] for r in instance.recorded("ran")}
+        assert len(instance.recorded("ran")) == len(ran)
+        assert {task_id for task_id in ids if not told.get(task_id)} <= ran
+        assert 0 < info.cancelled <= sum(told.values())
+        assert counters(info) == (1_500, 1_500 - info.cancelled, 0, info.cancelled, 0)
+        assert len(ran) >= info.done
