@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import rows
+from tests.embedding import User, processes, until
 from tests.harness import Instance
 from tests.servers import CHOSEN, Server, running
 from tests.sweep import Sweep
+
+# Their asserts are to tell as much as those of tests.
+pytest.register_assert_rewrite("tests.store_calls", "tests.store_machine", "tests.watching")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,3 +86,44 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
         yield found
+
+
+# for embedded servers
+
+
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for all that a test makes, temporary too; at its end no process and no temporary file may be left."""
+    path = Path(os.path.realpath(tempfile.mkdtemp(prefix="tp-", dir="/tmp")))  # pytest's own are too long for a socket
+    (path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(path / "tmp"))
+    try:
+        yield path
+        until(lambda: not processes(path))
+        assert os.listdir(path / "tmp") == []
+    finally:
+        for left in processes(path):
+            os.kill(left, signal.SIGKILL)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def user() -> Iterator[Callable[..., User]]:
+    """Starts processes that use a server; those still there at the end are killed."""
+    started: list[User] = []
+
+    def start(url: str, *options: str) -> User:
+        started.append(User(url, *options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.kill()
+
+
+@pytest.fixture
+def url(base: Path) -> str:
+    """The URL of a folder below."""
+    return f"embedded://{base}/data"
