@@ -1,11 +1,8 @@
-"""Arguments: what comes back as it was, what is refused by its name, and stored calls that can't be read."""
+"""Arguments: what is accepted comes back as it was."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -19,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taskproc import ArgumentError, Batch, TaskProcessor, TaskState
+from taskproc import ArgumentError, Batch
 from tests import handlers, typed
-from tests.harness import Instance, refused, until
+from tests.harness import Instance
 
 VALUES: dict[str, list[Any]] = {
     "open": [None, True, 0, -1.5, "", {"a": [1, {"b": None}], "": []}, [[[]]], {}],
@@ -65,58 +62,6 @@ VALUES: dict[str, list[Any]] = {
     "aliased": [typed.Aliased(userName="u", town="t")],
     "tagged": [4],
 }
-
-WRONG: list[tuple[str, Any]] = [
-    ("open", datetime(2024, 1, 1, tzinfo=UTC)),
-    ("open", float("nan")),
-    ("open", float("inf")),
-    ("open", (1, 2)),
-    ("open", {1, 2}),
-    ("open", b"bytes"),
-    ("open", {1: "a number as a key"}),
-    ("open", {"deep": [{"deeper": Decimal(1)}]}),
-    ("open", typed.Word.YES),
-    ("open", [typed.Word.YES]),
-    ("open", 2**64),
-    ("open", "\ud800"),
-    ("open", {"\ud800": 1}),
-    ("open", object()),
-    ("open", lambda: None),
-    ("open", (n for n in range(3))),
-    ("open", typed.Point(1, Decimal(2))),
-    ("open", uuid4()),
-    ("text", 5),
-    ("text", None),
-    ("text", b"text"),
-    ("number", "5"),
-    ("number", 1.0),
-    ("number", 2**64),
-    ("real", "1"),
-    ("real", float("nan")),
-    ("flag", 1),
-    ("nothing", 0),
-    ("either", 1.5),
-    ("decimal", 1.5),
-    ("decimal", Decimal("nan")),
-    ("moment", "2024-01-01"),
-    ("day", datetime(2024, 1, 1, 3)),
-    ("choice", "c"),
-    ("numbers", [1, "2"]),
-    ("numbers", (1, 2)),
-    ("plain_list", (1,)),
-    ("plain_dict", [1]),
-    ("group", [1]),
-    ("pair", (1,)),
-    ("by_number", {1: "x"}),
-    ("point", {"x": 1, "y": "2"}),
-    ("point", typed.Point("1", Decimal(2))),  # type: ignore[arg-type]
-    ("point", typed.Point(1, 2.5)),  # type: ignore[arg-type]
-    ("point", dataclasses.make_dataclass("Closer", [], bases=(typed.Point,))(1, Decimal(2))),
-    ("movie", {"title": "M"}),
-    ("order", {"id": str(UUID(int=3)), "points": []}),
-    ("order", typed.Order.model_construct(id="no", points=[])),  # type: ignore[arg-type]
-    ("tagged", 3),
-]
 
 
 def alike(back: Any, value: Any) -> bool:
@@ -209,93 +154,12 @@ async def test_what_a_call_leaves_out_is_not_stored(instance: Instance) -> None:
         assert orjson.loads(info.data) == ["tests.handlers.fail", ["broken"]]
 
 
-@pytest.mark.row("CT-64")
-@pytest.mark.parametrize(
-    ("name", "value"), WRONG, ids=lambda part: part if isinstance(part, str) and len(part) > 2 else None
-)
-async def test_what_would_not_come_back_is_refused_by_name(instance: Instance, name: str, value: Any) -> None:
-    async with instance.open() as proc:
-        for enqueue in ways(proc, typed.typed):
-            with refused(instance, ArgumentError, f"^tests.typed.typed: argument '{name}'"):
-                await enqueue(**{name: value})
-
-
-def ways(proc: TaskProcessor, handler: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """The ways to enqueue a call."""
-
-    async def single(*args: Any, **kwargs: Any) -> None:
-        await proc.enqueue_task("default", "acme", handler, *args, **kwargs)
-
-    async def in_batch(*args: Any, **kwargs: Any) -> None:
-        async with proc.batch("default", "acme") as batch:
-            batch.enqueue(handlers.mark)
-            batch.enqueue(handler, *args, **kwargs)
-
-    async def continuation(*args: Any, **kwargs: Any) -> None:
-        await proc.enqueue_batch("default", "acme", lambda batch: batch.continue_with(handler, *args, **kwargs))
-
-    return [single, in_batch, continuation]
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "told"),
-    [
-        ((), {}, "missing a required argument: 'number'"),
-        ((1,), {}, "missing a required argument: 'text'"),
-        ((1, "a", 2), {}, "too many positional arguments"),
-        ((1,), {"text": "a", "more": 1}, "unexpected keyword argument 'more'"),
-        ((1, "a"), {"number": 1}, "multiple values for argument 'number'"),
-        (("a", "a"), {}, "argument 'number' of type str: it must be int"),
-    ],
-)
-async def test_a_call_that_does_not_fit_is_refused(
-    instance: Instance, args: tuple[Any, ...], kwargs: dict[str, Any], told: str
-) -> None:
-    async with instance.open() as proc:
-        for enqueue in ways(proc, typed.needs):
-            with refused(instance, TypeError, told):
-                await enqueue(*args, **kwargs)
-
-
-@pytest.mark.parametrize("row", ["ab", b"ab", {"number": 1, "text": "a"}, {1, "a"}, 5, None, (1,), [1, "a", 2], ("a", 1)])
-async def test_a_row_that_does_not_fit_stores_nothing(instance: Instance, row: Any) -> None:
-    async with instance.open() as proc:
-        with refused(instance, ArgumentError, "tests.typed.needs"):
-            async with proc.batch("default", "acme") as batch:
-                await batch.enqueue_many(typed.needs, [(1, "a"), row])
-
-
 async def test_rows_may_be_tuples_and_lists(instance: Instance) -> None:
     async with instance.open() as proc:
         async with proc.batch("default", "acme") as batch:
             assert await batch.enqueue_many(typed.needs, [(1, "a"), [2, "b"]]) == 2
         assert await proc.run_until_idle() == 2
         assert {r["tag"] for r in instance.recorded("ran")} == {1, 2}
-
-
-async def test_a_parameter_whose_type_is_no_json_is_refused(instance: Instance) -> None:
-    async with instance.open() as proc:
-        with refused(instance, ArgumentError, "tests.typed.opaque: parameter 'thing': its type can't be stored as JSON"):
-            await proc.enqueue_task("default", "acme", typed.opaque, typed.Opaque())
-
-
-@pytest.mark.parametrize(
-    ("handler", "args", "told"),
-    [
-        (
-            typed.half_known,
-            ("a", Decimal(1)),
-            "parameter 'other': its type Elsewhere | None is not known when the program runs",
-        ),
-        (typed.holds, ([],), "parameter 'things': its type can't be stored as JSON: .*'Elsewhere' is not defined"),
-    ],
-)
-async def test_a_type_that_is_not_known_at_run_time_is_named(
-    instance: Instance, handler: Any, args: tuple[Any, ...], told: str
-) -> None:
-    async with instance.open() as proc:
-        with refused(instance, ArgumentError, re.escape(told) if "|" in told else told):
-            await proc.enqueue_task("default", "acme", handler, *args)
 
 
 async def test_a_return_type_that_is_not_known_does_not_matter(instance: Instance) -> None:
@@ -349,109 +213,3 @@ async def test_whatever_is_accepted_comes_back_the_same(instance: Instance, valu
         await proc.run_until_idle()
         for task_id, value in sent.items():
             assert alike(handlers.received[task_id], {"open": value})
-
-
-# stored calls that can't be read
-
-CALL = b'["tests.typed.needs",[1,"a"]]'
-BAD: dict[str, Callable[[bytes], bytes]] = {
-    "truncated": lambda body: body[: -len(CALL)] + CALL[:-4],
-    "not JSON": lambda body: body[: -len(CALL)] + b"\xff\xfe\x00",
-    "empty": lambda body: body[: -len(CALL)],
-    "nothing but an id": lambda body: body[:10],
-    "half an id": lambda body: body[:5],
-    "not a call": lambda body: body[: -len(CALL)] + b'{"a":1}',
-    "no name": lambda body: body[: -len(CALL)] + b'[null,[1,"a"]]',
-    "wrong type": lambda body: body[: -len(CALL)] + b'["tests.typed.needs",["1","a"]]',
-    "null where a value is needed": lambda body: body[: -len(CALL)] + b'["tests.typed.needs",[null,"a"]]',
-    "an argument too few": lambda body: body[: -len(CALL)] + b'["tests.typed.needs",[1]]',
-    "an unknown argument": lambda body: body[: -len(CALL)] + b'["tests.typed.needs",[1,"a"],{"new":1}]',
-    "too deep": lambda body: body[: -len(CALL)] + b'["tests.typed.needs",' + b"[" * 100_000,
-    "a decimal that is none": lambda body: body[: -len(CALL)] + b'["tests.typed.typed",[],{"decimal":"x"}]',
-    "raw work for a handler of arguments": lambda body: body[: -len(CALL)] + b"!tests.typed.needs\nabc",
-    "raw work for typed arguments": lambda body: body[: -len(CALL)] + b"!tests.typed.positional\nabc",
-    "arguments that can't be stored": lambda body: body[: -len(CALL)] + b'["tests.typed.opaque",[1]]',
-    "unknown kind": lambda body: body[:10] + b"?" + body[11:],
-    "extension not JSON": lambda body: body[:10] + b"+{\n" + CALL,
-    "extension not an object": lambda body: body[:10] + b"+[1]\n" + CALL,
-    "extension without end": lambda body: body[:10] + b"+{}",
-    "creation beyond all years": lambda body: body[:10] + b'+{"c":1e300}\n[',
-    "attempts beyond all numbers": lambda body: body[:10] + b'+{"a":1e400}\n' + CALL,
-    "a number beyond all in a list": lambda body: body[:10] + b'+{"a":[1e400]}\n' + CALL,
-    "a segment that is no text": lambda body: body[:10] + b'*{"g":{"a":1},"z":1}\n',
-    "payload that is missing": lambda body: body[:10] + b'*{"z":1}\n',
-    "payload of another segment": lambda body: body[:10] + b'*{"g":"x","z":1}\n',
-}
-
-
-@pytest.mark.row("PJ-28")
-@pytest.mark.parametrize("many", [True, False], ids=["batch", "single"])
-async def test_bad_stored_calls_fail_alone_and_with_the_reason(instance: Instance, many: bool) -> None:
-    async with instance.open(max_workers=4) as proc:
-        if many:
-            await proc.enqueue_batch(
-                "default", "acme", lambda batch: [batch.enqueue(typed.needs, 1, "a") for _ in range(len(BAD) + 5)]
-            )
-        else:
-            for _ in range(len(BAD) + 5):
-                await proc.enqueue_task("default", "acme", typed.needs, 1, "a")
-        spoil(instance, list(BAD.values()))
-        before = instance.now()
-        async with serving(instance, proc):
-            await instance.wait_records(5, "ran")
-            dead = await until(lambda: all_dead(proc, len(BAD)))
-            assert all(len(d.errors) == 1 and d.errors[0].message and d.state is TaskState.FAILED for d in dead)
-            assert {d.errors[0].type for d in dead} <= {"taskproc.errors.CorruptTask", "taskproc.errors.ArgumentError"}
-            await proc.enqueue_task("default", "acme", typed.needs, 2, "b")
-            await instance.wait_records(1, "ran", tag=2)
-        assert len(instance.recorded("ran")) == 6
-        assert instance.recorded("ran")[4]["at"] - before < 5
-        totals = await proc.get_tenant("acme")
-        assert totals is not None
-        assert (totals.done, totals.failed, totals.remaining) == (6, len(BAD), 0)
-
-
-def spoil(instance: Instance, bad: list[Callable[[bytes], bytes]]) -> None:
-    """Change the last tasks of the only ready list."""
-    name = next(filter(lambda name: name.endswith(b":r:default"), instance.keys()))
-    for place, change in enumerate(bad, 1):
-        body = instance.client.lindex(name, -place)
-        assert isinstance(body, bytes)
-        instance.client.lset(name, -place, change(body))
-
-
-async def all_dead(proc: TaskProcessor, count: int) -> Any:
-    """The dead letters, once there are so many."""
-    found = await proc.get_dead_tasks(take=1_000)
-    return found if len(found) == count else None
-
-
-@asynccontextmanager
-async def serving(instance: Instance, proc: TaskProcessor) -> AsyncIterator[None]:
-    """A worker beside a processor."""
-    async with instance.worker(max_workers=proc._options.max_workers):
-        yield
-
-
-async def test_a_validator_that_breaks_when_a_worker_reads(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with instance.open(max_workers=2) as proc:
-        for _ in range(3):
-            await proc.enqueue_task("default", "acme", typed.typed, moody=typed.Moody(number=1))
-        monkeypatch.setattr(typed.Moody, "mood", True)
-        await proc.enqueue_task("default", "acme", handlers.mark, "next")
-        assert await proc.run_until_idle() == 4
-        assert len(instance.recorded("ran", tag="next")) == 1
-        dead = await proc.get_dead_tasks()
-        assert [d.errors[0].message for d in dead] == ["tests.typed.typed: argument 'moody' can't be read: 1"] * 3
-
-
-async def test_errors_of_stored_arguments_do_not_repeat_them(instance: Instance, caplog: pytest.LogCaptureFixture) -> None:
-    async with instance.open() as proc:
-        await proc.enqueue_raw("default", "acme", "tests.typed.positional", b"very secret")
-        await proc.enqueue_task("default", "acme", typed.needs, 1, "a")
-        spoil(instance, [lambda body: body.replace(b'"a"', b'{"a":"very secret"}')])
-        assert await proc.run_until_idle() == 2
-        dead = await proc.get_dead_tasks()
-        assert len(dead) == 2
-        assert not any("secret" in e.message + e.traceback for d in dead for e in d.errors)
-        assert "secret" not in caplog.text

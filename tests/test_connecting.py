@@ -1,17 +1,22 @@
-"""Connecting: URLs, clients of the caller's, clusters, sentinels, servers that aren't there."""
+"""Connecting: URLs, clients of the caller's, clusters, sentinels, servers that aren't there or are refused."""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 import redis.asyncio
 
 from taskproc import InvalidValue, RedisUnavailable, TaskprocError, TaskProcessor
+from taskproc.errors import SchemaMismatch, ServerRefused, ServerTooOld
 from tests import handlers
 from tests.cluster import cluster, sentinel
-from tests.harness import Instance
+from tests.harness import Instance, refused
 from tests.servers import CHOSEN, KINDS, Server, free_port, running
 
 
@@ -101,6 +106,124 @@ def test_no_url_names_the_embedded_server(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_calls_need_an_open_processor(anyio_backend: str) -> None:
     with pytest.raises(TaskprocError, match="not open"):
         await TaskProcessor("redis://localhost").get_batch("x")
+
+
+# where Redis is
+
+
+@pytest.mark.parametrize(
+    ("redis", "told"),
+    [
+        ("http://localhost", "unknown scheme http://; use one of redis://, rediss://, unix://"),
+        ("localhost:6379", "unknown scheme"),
+        ("//localhost", "unknown scheme"),
+        ("", "unknown scheme"),
+        ("redis://localhost:port", "Redis URL"),
+        ("redis://localhost:99999999", "Redis URL"),
+        ("redis://localhost/notanumber", "Redis URL"),
+        ("redis://localhost?socket_timeout=x", "socket_timeout"),
+        ("redis+cluster://", "host:port"),
+        ("redis://localhost/1x", "'1x' is not the number of a database"),
+        ("redis://localhost/-1", "not the number of a database"),
+        ("redis://[", "Redis URL"),
+        ("unix://", "path of a socket"),
+        ("redis+cluster://a:b", "'a:b' is not host:port"),
+        ("redis+cluster://a:1/2", "a cluster has no databases"),
+        ("redis+cluster://a:1?socket_connect_timeout=x", "socket_connect_timeout"),
+        ("redis+sentinel://a:1/service/x", "'x' is not the number of a database"),
+        ("redis+sentinel://localhost:26379", "name of the service"),
+        (5, "a URL or a redis.asyncio client, not int"),
+        (b"redis://localhost", "not bytes"),
+        (["redis://localhost"], "not list"),
+    ],
+)
+def test_places_of_redis_that_make_no_sense(redis: Any, told: str) -> None:
+    with pytest.raises(InvalidValue, match=re.escape(told)):
+        TaskProcessor(redis)
+
+
+def test_a_client_that_is_not_async_is_refused(server: Server) -> None:
+    with server.client() as client, pytest.raises(InvalidValue, match=r"redis\.asyncio client, not Redis"):
+        TaskProcessor(client)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@127.0.0.1:{port}", "redis+cluster://:secret@127.0.0.1:{port}", "unix:///nowhere/{port}"]
+)
+async def test_redis_that_is_not_there(url: str, anyio_backend: str) -> None:
+    proc = TaskProcessor(url.format(port=free_port()), redis_patience=0.2)
+    with pytest.raises(RedisUnavailable, match="Nothing was done") as caught:
+        await proc.open()
+    assert isinstance(caught.value, ConnectionError)
+    assert "secret" not in repr(caught.value) + repr(proc)
+    assert not proc.is_open
+
+
+async def test_a_password_that_is_wrong(anyio_backend: str) -> None:
+    with running("valkey") as server:
+        with server.client() as client:
+            client.config_set("requirepass", "right")
+        wrong = TaskProcessor(server.url.replace("//", "//:wrong@"), redis_patience=5)
+        with anyio.fail_after(3), pytest.raises(ServerRefused) as caught:
+            await wrong.open()
+        assert "wrong@" not in str(caught.value)
+        async with TaskProcessor(server.url.replace("//", "//:right@")) as proc:
+            assert await proc.get_queues() == []
+
+
+def instead(answer: bytes, version: str) -> bytes:
+    """What a server answers, telling another version; it keeps its length."""
+    return re.sub(
+        rb"(redis_version:)([0-9.]+)", lambda found: found[1] + version.encode().ljust(len(found[2]), b"0"), answer
+    )
+
+
+@asynccontextmanager
+async def old_server(server: Server, version: str) -> AsyncIterator[str]:
+    """A server that seems to be of another version; its URL."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while part := await reader.read(65536):
+            writer.write(instead(part, version))
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection("127.0.0.1", server.port)
+        await asyncio.gather(pump(reader, before), pump(behind, writer), return_exceptions=True)
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
+    finally:
+        listener.close()
+
+
+@pytest.mark.row("CT-73")
+@pytest.mark.parametrize("version", ["6.0.9", "5.0.7", "2.8.1"])
+async def test_a_server_before_redis_6_2_is_refused_at_the_start(instance: Instance, version: str) -> None:
+    async with old_server(instance.server, version) as url:
+        proc = instance.processor(redis=url)
+        for start in (proc.open, proc.run):
+            with refused(instance, ServerTooOld, rf"the server is Redis {version}\d*; taskproc needs Redis 6\.2 or later"):
+                await start()
+        assert not proc.is_open
+
+
+@pytest.mark.row("CT-73")
+@pytest.mark.parametrize("version", ["6.2.0", "7.0.0", "10.1."])
+async def test_later_servers_are_not(instance: Instance, version: str) -> None:
+    async with old_server(instance.server, version) as url, instance.open(redis=url) as proc:
+        await proc.enqueue_task("default", "acme", handlers.noop)
+
+
+async def test_keys_of_another_layout_are_left_alone(instance: Instance) -> None:
+    instance.client.hset(f"{{{instance.name}}}:m", "schema", "999")
+    proc = instance.processor()
+    for start in (proc.open, proc.run):
+        with refused(instance, SchemaMismatch, "have schema 999"):
+            await start()
+    instance.client.hset(f"{{{instance.name}}}:m", "schema", "1")
 
 
 assert CHOSEN

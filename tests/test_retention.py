@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -286,29 +285,6 @@ async def test_an_idempotency_key_is_forgotten_with_its_batch(instance: Instance
         second = await proc.enqueue_batch("default", "acme", noop, idempotency_key="key")
         assert second != first
         assert counters(await proc.wait_batch(second, 10)) == (1, 1, 0, 0, 0)
-
-
-@pytest.mark.parametrize("later", [None, "delay", "delay_until"])
-async def test_a_tasks_idempotency_key_is_kept_for_the_retention_from_when_it_is_due(
-    instance: Instance, later: str | None
-) -> None:
-    async with instance.open(retention=0.4) as proc:
-        options: dict[str, Any] = {"idempotency_key": "key"}
-        if later == "delay":
-            options["delay"] = 0.8
-        if later == "delay_until":
-            options["delay_until"] = datetime.fromtimestamp(instance.now(), UTC) + timedelta(seconds=0.8)
-        begun = instance.now()
-        calls = proc.options(**options)
-        first = await calls.enqueue_task("default", "acme", handlers.noop)
-        enqueued = instance.now()
-        again = first
-        while again == first:
-            asked = instance.now()
-            again = await calls.enqueue_task("default", "acme", handlers.noop)
-        kept = 0.4 + (0.8 if later else 0)
-        assert instance.now() >= begun + kept - 0.002
-        assert asked <= enqueued + kept + 2
 
 
 # staged tasks
