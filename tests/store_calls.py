@@ -1,0 +1,228 @@
+"""What the model-based test calls: everything that producers and workers do, to the store and to its model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from taskproc.codec import read_body
+from taskproc.keys import SCHEMA
+from tests.model import Batch, Continuation
+from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
+
+LEASE = 1_000
+BODY = b'["tests.handlers.noop",[]]'
+
+tenants = st.sampled_from(TENANTS)
+delays = st.sampled_from([0, 0, 0, 500, 2_000])
+tasks = st.lists(st.tuples(queues, delays), max_size=5)
+conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
+keys = st.sampled_from(["", "", "key"])
+
+
+class StoreCalls(StoreMachine):
+    """Does what producers and workers do."""
+
+    # producers
+
+    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays), max_size=2), key=keys,
+          staged=st.booleans())  # fmt: skip
+    def create(
+        self, tenant: str, wanted: list[tuple[str, int]], ends: list[tuple[str, str, int]], key: str, staged: bool
+    ) -> None:
+        """A batch, at once or staged."""
+        batch = Batch(self.name(22), tenant)
+        made = [(f"{n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
+        continuations = [Continuation(on, queue, self.name(10), delay) for on, queue, delay in ends]
+        entries = [f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"}}\n'.encode() + BODY for c in continuations]
+        idem = f"{key}{tenant}" if key else ""
+        if staged and made:
+            sizes = self.stage(batch.id, made, 0)
+            answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, orjson.dumps(sizes), *entries)
+            if answer[1].decode() != batch.id:
+                self.call("stage_drop", batch.id)
+        else:
+            lists, bodies = self.lists(made)
+            answer = self.once(
+                "batch_create", self.ledger(), batch.id, tenant, "", idem, lists, len(entries), *entries, *bodies
+            )
+        assert answer == [b"ok", self.model.create(batch, made, continuations, idem).encode()]
+
+    def lists(self, made: list[tuple[str, str, int]]) -> tuple[bytes, list[bytes]]:
+        """The lists and bodies of tasks."""
+        places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        for local, queue, delay in made:
+            places[queue, delay].append(local.encode() + b"." + BODY)
+        lists = [["d" if delay else "r", queue, len(bodies), delay] for (queue, delay), bodies in places.items()]
+        return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
+
+    def stage(self, seg: str, made: list[tuple[str, str, int]], stamp: int) -> list[list[Any]]:
+        """Stage tasks in chunks of two, each sent twice; what must be there."""
+        sizes: Counter[tuple[str, str]] = Counter()
+        for chunk, at in enumerate(range(0, len(made), 2)):
+            lists, bodies = self.lists(made[at : at + 2])
+            for _ in range(2):
+                assert self.call("batch_stage", seg, chunk, stamp, lists, *bodies) == [b"ok"]
+            for _, queue, delay in made[at : at + 2]:
+                sizes["d" if delay else "r", queue] += 1
+        assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
+        return [[kind, queue, n] for (kind, queue), n in sizes.items()]
+
+    @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
+    def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int]], key: str, staged: bool) -> None:
+        """More tasks for a batch, at once or staged."""
+        batch_id = self.some_batch(data)
+        start = self.random.randrange(10**9)
+        made = [(f"{start + n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
+        if staged and made:
+            seg = f"{batch_id}+{self.name(10)}"
+            sizes = self.stage(seg, made, 1)
+            answer = self.once("segment_commit", self.ledger(), batch_id, tenant, seg, key, orjson.dumps(sizes))
+            self.call("stage_drop", seg)  # changes nothing where it was committed
+        else:
+            lists, bodies = self.lists(made)
+            answer = self.once("batch_append", self.ledger(), batch_id, tenant, key, lists, *bodies)
+        assert answer == [self.model.append(batch_id, tenant, made, key).encode()]
+
+    @rule(tenant=tenants, queue=queues, delay=delays, key=keys)
+    def single(self, tenant: str, queue: str, delay: int, key: str) -> None:
+        """A task of no batch."""
+        local, seed = self.name(10), self.name(22)
+        lists, bodies = self.lists([(local, queue, delay)])
+        idem = f"single{key}{tenant}" if key else ""
+        answer = self.once("task_enqueue", self.ledger(), tenant, seed, idem, 10**9, lists, local, *bodies)
+        if idem and idem in self.model.idem:
+            assert answer == [b"ok", self.model.idem[idem].encode()]
+            return
+        home = self.model.home(tenant, self.model.seed(seed))
+        self.model.add(home, [(local, queue, delay)])
+        if idem:
+            self.model.idem[idem] = home.id + local
+        assert answer == [b"ok", (home.id + local).encode()]
+
+    def some_batch(self, data: st.DataObject) -> str:
+        """A batch's id, now and then of none."""
+        return str(data.draw(st.sampled_from([*self.model.batches, "0" * 22]), label="batch"))
+
+    @rule(data=st.data(), tenant=st.sampled_from(["", *TENANTS]))
+    def cancel(self, data: st.DataObject, tenant: str) -> None:
+        """A batch is cancelled."""
+        batch_id = self.some_batch(data)
+        assert self.once("batch_cancel", self.ledger(), batch_id, tenant) == [self.model.cancel(batch_id, tenant).encode()]
+
+    @rule(data=st.data(), tenant=st.sampled_from(["", *TENANTS]))
+    def cancel_task(self, data: st.DataObject, tenant: str) -> None:
+        """A task is cancelled."""
+        task_id = str(data.draw(st.sampled_from([*self.model.tasks, "0" * 32]), label="task"))
+        answer = self.once("task_cancel", self.ledger(), task_id, tenant, "")
+        assert answer == [self.model.cancel_task(task_id, tenant).encode()]
+
+    @precondition(lambda self: any(t.state == "dead" for t in self.model.tasks.values()))
+    @rule(data=st.data(), discard=st.booleans())
+    def dead(self, data: st.DataObject, discard: bool) -> None:
+        """Some dead tasks are retried or discarded."""
+        dead = [task for task in self.model.tasks.values() if task.state == "dead"]
+        chosen = data.draw(st.lists(st.sampled_from(sorted(t.id for t in dead)), min_size=1, max_size=3), label="dead")
+        letters = orjson.dumps([(t[:22], self.model.tasks[t].queue, t[22:]) for t in chosen])
+        if discard:
+            assert self.once("dead_discard", self.ledger(), letters) == [b"ok", self.model.discard(chosen)]
+        else:
+            assert self.once("dead_retry", self.ledger(), letters, 0) == [b"ok", self.model.retry(chosen)]
+
+    # workers
+
+    @rule(data=st.data(), worker=st.sampled_from(["w1", "w2"]), want=st.integers(0, 4), served=st.permutations(QUEUES),
+          most=st.integers(1, 2))  # fmt: skip
+    def step(self, data: st.DataObject, worker: str, want: int, served: list[str], most: int) -> None:
+        """A worker settles some of what it holds and claims more; then the same step arrives once more."""
+        me, queue_names = self.workers[worker], served[:most]
+        me["seq"] += 1
+        token = f"{me['id']}{me['seq']}"
+        held = sorted((t.member, t.id) for t in self.model.tasks.values() if t.member[32:54] == me["id"])
+        chosen = data.draw(st.lists(st.sampled_from(held), unique=True, max_size=6), label="settle") if held else []
+        late = [member for member, _ in self.lost if member[32:54] == me["id"]]
+        stale = data.draw(st.lists(st.sampled_from(late), unique=True, max_size=2), label="late") if late else []
+        groups: dict[tuple[str, str], list[Any]] = {}
+        for member, task_id in chosen + [(m, m[:32]) for m in stale]:
+            verb = data.draw(
+                st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
+            )
+            task = self.model.tasks.get(task_id)
+            place = (member[:22], task.queue if task else "q1")
+            group = groups.setdefault(place, [*place, 0, [], []])
+            group[2] += 1_000
+            group[3].append(member)
+            delay = data.draw(delays, label="delay") if verb in ("retry", "release") else 0
+            if verb:
+                error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else ""
+                group[4].append((len(group[3]), verb, delay, error, 0))
+        args = (SCHEMA, me["id"], me["seq"], LEASE, want, orjson.dumps(queue_names), orjson.dumps(list(groups.values())))
+        answer = self.call("step", *args)
+        self.settle_in_model(list(groups.values()), stale, answer)
+        self.claim_in_model(answer, token, want, queue_names)
+        again = self.call("step", *args)
+        assert sorted(again[5]) == sorted(answer[5])
+        assert ids_of(again) == ids_of(answer)
+        if me["seq"] > 1:
+            self.answered.append(
+                ("step", (*args[:2], me["seq"] - 1, *args[3:]), [b"stale"] if chosen or stale or ids_of(answer) else None)
+            )
+
+    def settle_in_model(self, groups: list[list[Any]], stale: list[str], answer: list[Any]) -> None:
+        """What a step has settled. A batch's tasks count together, so a batch ends after its whole group."""
+        assert sorted(member.decode() for member in answer[5]) == sorted(stale)
+        assert answer[6] == []
+        for _, _, _, members, verbs in groups:
+            told = {verb[0]: verb for verb in verbs}
+            for at, member in enumerate(members, 1):
+                task = self.model.tasks.get(member[:32])
+                if member in stale or task is None or task.member != member:
+                    continue
+                _, verb, delay, *_ = told.get(at, (at, "done", 0))
+                self.model.settle(task, verb, delay)
+
+    def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
+        """What a step has claimed: as much as there was, from the first queues first."""
+        left = 0 if self.model.paused else want
+        expected = {}
+        for queue in queue_names:
+            expected[queue] = min(left, self.model.count(queue, "ready"))
+            left -= expected[queue]
+        claimed: Counter[str] = Counter()
+        for queue, tenant, batch, _, bodies in answer[7]:
+            for stored in bodies:
+                task = self.model.tasks[batch.decode() + stored[:10].decode()]
+                body = read_body(stored)
+                assert (task.state, task.queue, task.batch.tenant) == ("ready", queue.decode(), tenant.decode())
+                assert (body.number("a"), body.number("d"), body.payload) == (task.attempts, task.deliveries, BODY)
+                assert (body.text("p") or "") == task.parent
+                task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
+                claimed[queue.decode()] += 1
+        assert claimed == Counter({queue: n for queue, n in expected.items() if n})
+
+    @rule(worker=st.sampled_from(["w1", "w2"]))
+    def renew(self, worker: str) -> None:
+        """A worker renews its leases, those that it has lost too."""
+        me = self.workers[worker]
+        held = [task for task in self.model.tasks.values() if task.member[32:54] == me["id"]]
+        stale = [member for member, _ in self.lost if member[32:54] == me["id"]]
+        answer = self.call("lease_renew", me["id"], "{}", LEASE, *(t.member for t in held), *stale)
+        assert sorted(m.decode() for m in answer[1]) == sorted(stale)
+        stopping = {t.id for t in held if t.stopping or t.zombie}
+        assert stopping <= {task.decode() for task in answer[2]}
+        for task in held:
+            task.deadline = max(task.deadline, self.model.now + LEASE)
+
+    @rule()
+    def restart(self) -> None:
+        """A worker starts anew: what it held is nobody's until it is rescued."""
+        self.workers["w1"] = {"id": self.name(22), "seq": 0}
+
+
+def ids_of(answer: list[Any]) -> list[bytes]:
+    """The ids of the tasks that a step claimed."""
+    return sorted(batch + body[:10] for _, _, batch, _, bodies in answer[7] for body in bodies)

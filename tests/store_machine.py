@@ -1,0 +1,187 @@
+"""The store and its model side by side: how scripts are called, and time, upkeep and faults.
+
+Scripts run on a real server; only the clock is the test's, put in place of ``lua/include/now.lua``.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from typing import Any
+
+import orjson
+import redis
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from taskproc.keys import SCHEMA
+from taskproc.store.lua import load, names
+from tests.model import Model, Task
+from tests.sweep import Sweep
+
+CLOCK = """
+local function now()
+  local us = tonumber(redis.call('GET', string.sub(KEYS[1], 1, -2) .. 'clock'))
+  return math.floor(us / 1000), us
+end
+"""
+DUMP = """
+local P, out = ARGV[1], {}
+for _, name in ipairs(redis.call('KEYS', P .. '*')) do
+  local kind, value = redis.call('TYPE', name).ok, nil
+  if kind == 'hash' then value = redis.call('HGETALL', name)
+  elseif kind == 'list' then value = redis.call('LRANGE', name, 0, -1)
+  elseif kind == 'zset' then value = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES')
+  elseif kind == 'set' then value = redis.call('SMEMBERS', name)
+  else value = redis.call('GET', name) end
+  out[#out + 1] = {name, kind, value}
+end
+return out
+"""
+SCRIPTS = {name: load(name, {"now": CLOCK}) for name in names()}
+PREFIX = "{model}:"
+TENANTS = ["acme", "b:ö"]
+QUEUES = ["q1", "q2"]
+
+queues = st.sampled_from(QUEUES)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Calls the store's scripts, lets time pass, and does upkeep and faults, to the store and to the model."""
+
+    client: redis.Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.random = random.Random(0)
+        self.calls = 0
+        self.low = 1
+        self.workers = {name: {"id": self.name(22), "seq": 0} for name in ("w1", "w2")}
+        self.lost: list[tuple[str, Task]] = []  # leases that a worker still believes in
+        self.answered: list[tuple[str, tuple[Any, ...], Any]] = []
+        self.set_clock()
+
+    def name(self, length: int) -> str:
+        """A random id."""
+        return "".join(self.random.choices(string.ascii_letters + string.digits, k=length))
+
+    def set_clock(self) -> None:
+        """Tell the server the model's time; each call is a little later than the one before."""
+        self.client.set(PREFIX + "clock", self.model.now * 1000 + self.calls % 1000)
+
+    def call(self, script: str, *args: Any) -> Any:
+        """Call a script the way the store does: by its hash, by its text where that isn't known."""
+        self.calls += 1
+        self.set_clock()
+        try:
+            return self.client.evalsha(SCRIPTS[script].sha.decode(), 1, PREFIX + "~", PREFIX, *args)
+        except redis.exceptions.NoScriptError:
+            return self.client.eval(SCRIPTS[script].text, 1, PREFIX + "~", PREFIX, *args)
+
+    def once(self, script: str, *args: Any) -> Any:
+        """A call whose replay must change nothing and answer the same."""
+        answer = self.call(script, *args)
+        self.answered.append((script, args, answer))
+        return answer
+
+    def ledger(self) -> bytes:
+        """The number of a producer's call, and the lowest that it may still send."""
+        self.calls += 1
+        return orjson.dumps(["producer00000000000000", self.calls, self.low])
+
+    @rule()
+    def acknowledge(self) -> None:
+        """The producer has had the answers of all its calls."""
+        self.low = self.calls + 1
+
+    # beginning and end
+
+    @initialize()
+    def begin(self) -> None:
+        """The instance is there."""
+        self.call("instance_open", SCHEMA)
+
+    def teardown(self) -> None:
+        """Whatever is left can be ended, and then no key is left."""
+        self.client.delete(PREFIX + "clock")
+        leaked = Sweep(self.client, "model").run()
+        self.client.delete(*self.client.keys(PREFIX + "*"), "none")
+        assert not leaked, leaked
+
+    # time and upkeep
+
+    @rule(ms=st.sampled_from([1, 400, 1_100, 2_500]))
+    def wait(self, ms: int) -> None:
+        """Time passes."""
+        self.model.now += ms
+
+    @rule()
+    def promote(self) -> None:
+        """What is due becomes ready."""
+        assert self.call("upkeep_promote", 250)[1] == self.model.promote()
+
+    @rule()
+    def rescue(self) -> None:
+        """What was leased to nobody any more goes on."""
+        late = [(t.member, t) for t in self.model.tasks.values() if t.state == "running" and t.deadline <= self.model.now]
+        self.lost += late
+        assert self.call("upkeep_rescue", 100)[1] == self.model.rescue()
+
+    @rule(retention=st.sampled_from([0, 1_000, 10_000]))
+    def prune(self, retention: int) -> None:
+        """What is past its retention goes."""
+        self.call("batch_prune", retention, 100)
+        self.call("staging_prune", retention, 100)
+        self.call("tenant_prune", retention, 50)
+        self.model.prune(retention)
+
+    @rule()
+    def pause(self) -> None:
+        """A pause, or its end."""
+        self.model.paused = not self.model.paused
+        self.once("instance_pause", self.ledger(), int(self.model.paused))
+
+    @rule(queue=queues)
+    def change_mode(self, queue: str) -> None:
+        """A queue shares its tasks in the other way, unless it has any."""
+        mode = "fair" if queue in self.model.fifo else "fifo"
+        answer = self.call("queue_mode", queue, mode)
+        if self.model.count(queue, "ready"):
+            assert answer[0] == b"busy"
+        else:
+            assert answer == [b"ok"]
+            self.model.fifo ^= {queue}
+
+    # faults
+
+    @rule()
+    def flush(self) -> None:
+        """The server forgets all scripts."""
+        self.client.script_flush()
+
+    @precondition(lambda self: self.answered)
+    @rule(data=st.data())
+    def replay(self, data: st.DataObject) -> None:
+        """A call arrives once more, perhaps long after."""
+        script, args, answer = data.draw(st.sampled_from(self.answered[-20:]), label="replayed")
+        before = self.state()
+        got = self.call(script, *args)
+        if answer is None:
+            return
+        if answer[0] not in (b"unknown", b"cancelled") and got != [b"stale"]:  # nothing was done, nothing is remembered
+            assert got == answer, f"{script}: {got} instead of {answer}"
+        assert self.state() == before
+
+    # looking
+
+    def state(self) -> dict[str, Any]:
+        """All keys, by their name without the prefix; hashes and sorted sets as dicts."""
+        found = {}
+        for name, kind, value in self.client.eval(DUMP, 0, PREFIX):
+            plain = name.decode()[len(PREFIX) :]
+            if kind in (b"hash", b"zset"):
+                found[plain] = dict(zip(value[::2], value[1::2], strict=True))
+            elif plain.split(":")[0] not in ("clock", "p", "worker"):
+                found[plain] = value
+        return {name: value for name, value in found.items() if name.split(":")[0] not in ("w", "p", "workers")}
