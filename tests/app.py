@@ -4,11 +4,11 @@ import json
 import os
 
 from taskproc import TaskProcessor
-from tests import handlers
+from tests import breaking, forms, handlers
 
 proc = TaskProcessor(
     os.environ["TASKPROC_TEST_URL"],
     prefix=os.environ["TASKPROC_TEST_PREFIX"],
-    include=[handlers],
+    include=[handlers, breaking, forms],
     **json.loads(os.environ.get("TASKPROC_TEST_OPTIONS", "{}")),
 )

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskproc import ArgumentError, Batch
-from tests import handlers, typed
+from tests import handlers, recording, typed
 from tests.harness import Instance
 
 VALUES: dict[str, list[Any]] = {
@@ -94,7 +94,7 @@ async def test_every_type_comes_back_as_it_was(instance: Instance) -> None:
         assert info is not None
         assert info.done == info.total, [d.errors for d in await proc.get_dead_tasks()]
         for task_id, given_ in sent.items():
-            assert alike(handlers.received[task_id], given_), (handlers.received[task_id], given_)
+            assert alike(recording.received[task_id], given_), (recording.received[task_id], given_)
 
 
 async def test_the_same_in_a_process(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,8 +115,8 @@ async def test_parameters_of_every_kind(instance: Instance) -> None:
         one = await proc.enqueue_task("default", "acme", call, "a", Decimal(1), 2, 3, third=date(2024, 1, 1), other=key)
         two = await proc.enqueue_task("default", "acme", call, "b", second=Decimal(2))
         assert await proc.run_until_idle() == 2
-        assert handlers.received[one] == ("a", Decimal(1), (2, 3), date(2024, 1, 1), {"other": key})
-        assert handlers.received[two] == ("b", Decimal(2), (), None, {})
+        assert recording.received[one] == ("a", Decimal(1), (2, 3), date(2024, 1, 1), {"other": key})
+        assert recording.received[two] == ("b", Decimal(2), (), None, {})
 
 
 @pytest.mark.row("CT-63")
@@ -137,7 +137,7 @@ async def test_arguments_are_frozen_when_they_are_enqueued(instance: Instance) -
         ids.append(await proc.enqueue_task("default", "acme", typed.typed, numbers=numbers))
         numbers.clear()
         assert await proc.run_until_idle() == 4
-        given_ = [handlers.received[task_id] for task_id in ids]
+        given_ = [recording.received[task_id] for task_id in ids]
         assert given_ == [
             {"numbers": [1, 2]},
             {"point": typed.Point(1, Decimal(2))},
@@ -166,7 +166,7 @@ async def test_a_return_type_that_is_not_known_does_not_matter(instance: Instanc
     async with instance.open() as proc:
         task_id = await proc.enqueue_task("default", "acme", typed.half_returned, "a", Decimal("1.10"))
         await proc.run_until_idle()
-        assert alike(handlers.received[task_id], ("a", Decimal("1.10")))
+        assert alike(recording.received[task_id], ("a", Decimal("1.10")))
 
 
 async def test_large_arguments_come_back(instance: Instance) -> None:
@@ -181,7 +181,7 @@ async def test_large_arguments_come_back(instance: Instance) -> None:
         assert info is not None
         assert (info.name, orjson.loads(info.data)[2]) == ("tests.typed.typed", {"text": texts[2]})
         assert await proc.run_until_idle() == 4
-        assert [handlers.received[task_id]["text"] for task_id in ids] == [*texts, texts[2]]
+        assert [recording.received[task_id]["text"] for task_id in ids] == [*texts, texts[2]]
 
 
 JSON = st.recursive(
@@ -212,4 +212,4 @@ async def test_whatever_is_accepted_comes_back_the_same(instance: Instance, valu
                     continue
         await proc.run_until_idle()
         for task_id, value in sent.items():
-            assert alike(handlers.received[task_id], {"open": value})
+            assert alike(recording.received[task_id], {"open": value})

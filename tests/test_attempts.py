@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from taskproc import Batch, BatchState, TaskContext, TaskState
-from tests import handlers
+from tests import breaking, handlers
 from tests.harness import Instance
 from tests.watching import dead, gaps
 
@@ -49,10 +49,10 @@ async def test_the_call_says_how_often(instance: Instance, executions: int) -> N
 async def test_a_call_overrides_its_handler_and_the_next_plain_call_does_not(instance: Instance) -> None:
     async with instance.open(backoff=0, max_attempts=2) as proc:
         acme = proc.tenant("acme")
-        await acme.options(max_attempts=3).enqueue(handlers.fail_once_only, "call")
-        await acme.enqueue(handlers.fail_once_only, "handler")
+        await acme.options(max_attempts=3).enqueue(breaking.fail_once_only, "call")
+        await acme.enqueue(breaking.fail_once_only, "handler")
         await acme.enqueue(handlers.fail, tag="processor")
-        await acme.enqueue_batch(lambda batch: batch.options(max_attempts=4).enqueue(handlers.fail_once_only, "batch"))
+        await acme.enqueue_batch(lambda batch: batch.options(max_attempts=4).enqueue(breaking.fail_once_only, "batch"))
         await proc.run_until_idle()
         counts = {tag: len(instance.recorded("start", tag=tag)) for tag in ("call", "handler", "processor", "batch")}
         assert counts == {"call": 3, "handler": 1, "processor": 2, "batch": 4}
@@ -79,8 +79,8 @@ ENDS = {
     "base": ("BaseException", "b"),
     "stop": ("RuntimeError", "raised StopIteration"),
     "generator": ("GeneratorExit", ""),
-    "own": ("tests.handlers.LongText", "1 and 2"),
-    "wordless": ("tests.handlers.Wordless", "can't be had"),
+    "own": ("tests.breaking.LongText", "1 and 2"),
+    "wordless": ("tests.breaking.Wordless", "can't be had"),
     "surrogate": ("ValueError", "a?b"),
     "long": ("ValueError", "x" * 2_000),
     "group": ("ExceptionGroup", "two (1 sub-exception)"),
@@ -88,7 +88,7 @@ ENDS = {
 
 
 @pytest.mark.row("BE-19", "BE-20", "BN-20")
-@pytest.mark.parametrize("handler", [handlers.break_down, handlers.break_down_thread])
+@pytest.mark.parametrize("handler", [breaking.break_down, breaking.break_down_thread])
 async def test_whatever_a_handler_raises_is_its_error_and_the_worker_lives(instance: Instance, handler: Any) -> None:
     async with instance.worker(max_workers=1, max_attempts=1) as proc:
         await proc.enqueue_batch("default", "acme", lambda batch: [batch.enqueue(handler, kind) for kind in ENDS])
@@ -110,7 +110,7 @@ async def test_the_same_in_a_process(instance: Instance, monkeypatch: pytest.Mon
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.worker(max_workers=1, max_attempts=1) as proc:
         await proc.enqueue_batch(
-            "default", "acme", lambda batch: [batch.enqueue(handlers.break_down_process, kind) for kind in ENDS]
+            "default", "acme", lambda batch: [batch.enqueue(breaking.break_down_process, kind) for kind in ENDS]
         )
         await proc.enqueue_task("default", "acme", handlers.mark)
         letters = await dead(proc, len(ENDS))
@@ -128,7 +128,7 @@ async def test_the_same_in_a_process(instance: Instance, monkeypatch: pytest.Mon
 async def test_a_process_that_ends_itself_fails_the_attempt(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.worker(max_workers=1, max_attempts=2) as proc:
-        await proc.enqueue_task("default", "acme", handlers.break_down_process, "exit process")
+        await proc.enqueue_task("default", "acme", breaking.break_down_process, "exit process")
         await proc.enqueue_task("default", "acme", handlers.nap_process, 0)
         [letter] = await dead(proc)
         assert len(letter.errors) == 2
@@ -187,7 +187,7 @@ async def test_a_retry_counts_and_a_snooze_does_not(instance: Instance) -> None:
 async def test_signals_of_a_handler_in_a_process(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.open() as proc:
-        await proc.enqueue_task("default", "acme", handlers.break_down_process, "signals")
+        await proc.enqueue_task("default", "acme", breaking.break_down_process, "signals")
         await proc.run_until_idle()
         assert [(r["attempt"], r["delivery"]) for r in instance.recorded("start")] == [(1, 1), (2, 2), (2, 3)]
         [letter] = await proc.get_dead_tasks()
@@ -218,8 +218,8 @@ async def test_a_task_cancels_itself_for_good(instance: Instance) -> None:
 @pytest.mark.row("BR-17")
 async def test_only_some_errors_are_worth_another_try(instance: Instance) -> None:
     async with instance.open() as proc:
-        await proc.enqueue_task("default", "acme", handlers.fail_remotely, "refused")
-        await proc.enqueue_task("default", "acme", handlers.fail_remotely, "value")
+        await proc.enqueue_task("default", "acme", breaking.fail_remotely, "refused")
+        await proc.enqueue_task("default", "acme", breaking.fail_remotely, "value")
         await proc.run_until_idle()
         counts = {kind: len(instance.recorded("start", tag=kind)) for kind in ("refused", "value")}
         assert counts == {"refused": 3, "value": 1}
@@ -230,8 +230,8 @@ async def test_only_some_errors_are_worth_another_try(instance: Instance) -> Non
 async def test_the_same_for_errors_in_a_process(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.open() as proc:
-        await proc.enqueue_task("default", "acme", handlers.fail_remotely_process, "refused")
-        await proc.enqueue_task("default", "acme", handlers.fail_remotely_process, "value")
+        await proc.enqueue_task("default", "acme", breaking.fail_remotely_process, "refused")
+        await proc.enqueue_task("default", "acme", breaking.fail_remotely_process, "value")
         await proc.run_until_idle()
         counts = {kind: len(instance.recorded("start", tag=kind)) for kind in ("refused", "value")}
         assert counts == {"refused": 3, "value": 1}

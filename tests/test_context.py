@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from taskproc import Batch, current_task
-from tests import handlers
+from tests import forms, handlers
 from tests.harness import Instance
 
 
@@ -14,18 +14,18 @@ from tests.harness import Instance
 async def test_a_task_knows_itself_and_stores_nothing_of_it(instance: Instance) -> None:
     async with instance.open(backoff=0, max_attempts=7) as proc:
         before = instance.now()
-        task_id = await proc.enqueue_task("default", "acme", handlers.look_around, "x")
+        task_id = await proc.enqueue_task("default", "acme", forms.look_around, "x")
         after = instance.now()
         info = await proc.get_task(task_id)
         assert info is not None
-        assert orjson.loads(info.data) == ["tests.handlers.look_around", ["x"]]
+        assert orjson.loads(info.data) == ["tests.forms.look_around", ["x"]]
         await proc.run_until_idle()
         first, second = instance.recorded("looked")
         assert before - 0.001 <= first["created"] <= after
         assert first["created"] == second["created"] == info.created_at.timestamp()
         assert [(r["id"], r["attempt"], r["delivery"]) for r in (first, second)] == [(task_id, 1, 1), (task_id, 2, 2)]
         for r in (first, second):
-            assert (r["name"], r["queue"], r["tenant"]) == ("tests.handlers.look_around", "default", "acme")
+            assert (r["name"], r["queue"], r["tenant"]) == ("tests.forms.look_around", "default", "acme")
             assert (r["data"], r["most"], r["zone"], r["schedule"]) == (info.data.decode(), 7, "UTC", None)
             assert (r["continuation"], r["cancelled"], r["outcome"]) == (False, False, None)
 
@@ -35,8 +35,8 @@ async def test_a_task_of_a_batch_and_a_continuation_know_their_batch(instance: I
     async with instance.open(backoff=0) as proc:
 
         def build(batch: Batch) -> None:
-            batch.enqueue(handlers.look_around, "task")
-            batch.options(max_attempts=9).continue_with(handlers.look_around, "continuation")
+            batch.enqueue(forms.look_around, "task")
+            batch.options(max_attempts=9).continue_with(forms.look_around, "continuation")
 
         batch_id = await proc.enqueue_batch("default", "acme", build)
         await proc.run_until_idle()
@@ -68,7 +68,7 @@ def test_there_is_no_current_task_elsewhere() -> None:
 
 async def test_a_handler_in_a_thread_asks_through_sync(instance: Instance) -> None:
     async with instance.worker() as proc:
-        batch_id = await proc.enqueue_batch("default", "acme", lambda batch: batch.enqueue(handlers.ask_in_thread))
+        batch_id = await proc.enqueue_batch("default", "acme", lambda batch: batch.enqueue(forms.ask_in_thread))
         info = await proc.wait_batch(batch_id, 10)
         assert (info.total, info.done) == (2, 2)
         [asked] = instance.recorded("asked")

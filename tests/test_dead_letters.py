@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskproc import Batch, BatchState, TaskInfo, TaskState
-from tests import handlers
+from tests import breaking, handlers
 from tests.harness import Instance
 
 
@@ -185,7 +185,7 @@ async def test_a_hundred_are_discarded_at_once(instance: Instance) -> None:
 
 async def test_errors_are_kept_up_to_a_bound(instance: Instance) -> None:
     async with instance.open(backoff=0) as proc:
-        await proc.options(max_attempts=30).enqueue_task("default", "acme", handlers.break_down, "long")
+        await proc.options(max_attempts=30).enqueue_task("default", "acme", breaking.break_down, "long")
         await proc.run_until_idle()
         [letter] = await proc.get_dead_tasks()
         attempts = [e.attempt for e in letter.errors]

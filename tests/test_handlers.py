@@ -12,43 +12,43 @@ from typing import Any
 import pytest
 
 from taskproc import ArgumentError, Batch, HandlerError, TaskContext, method
-from tests import handlers, typed
+from tests import forms, handlers, typed
 from tests.harness import Instance, refused
 
 
 @pytest.fixture(autouse=True)
 def counted_from_zero() -> None:
     """The instances of a class are counted for each test."""
-    handlers.Service.made.clear()
+    forms.Service.made.clear()
 
 
 @pytest.mark.row("BN-01")
 async def test_sync_and_async_functions_run(instance: Instance) -> None:
     async with instance.worker() as proc:
-        await proc.enqueue_task("default", "acme", handlers.add, 100, 200)
-        await proc.enqueue_task("default", "acme", handlers.add_thread, 100, b=200)
+        await proc.enqueue_task("default", "acme", forms.add, 100, 200)
+        await proc.enqueue_task("default", "acme", forms.add_thread, 100, b=200)
         sums = await instance.wait_records(2, "sum")
         assert {(r["tag"], r["result"]) for r in sums} == {("async", 300), ("thread", 300)}
-        assert handlers.add.__name__ == "add"
-        assert handlers.add_thread.__doc__ == "Adds in a thread."
+        assert forms.add.__name__ == "add"
+        assert forms.add_thread.__doc__ == "Adds in a thread."
 
 
 @pytest.mark.row("CT-62", "BN-22", "PJ-26")
 async def test_everything_that_can_be_a_handler(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
-    async with instance.open(include=[handlers]) as proc:
-        service = handlers.Service("never stored")
+    async with instance.open(include=[forms]) as proc:
+        service = forms.Service("never stored")
         calls: list[Callable[..., Any]] = [
             service.greet,
             service.greet_thread,
             service.greet_process,
             service.plain,
             service.of_class,
-            handlers.Service.plain,
-            handlers.Service.of_class,
-            method(handlers.Service.greet),
-            handlers._hidden,
-            handlers.unmarked,
+            forms.Service.plain,
+            forms.Service.of_class,
+            method(forms.Service.greet),
+            forms._hidden,
+            forms.unmarked,
             handlers.nap_process,
         ]
 
@@ -96,11 +96,11 @@ async def test_a_handler_with_a_name_runs_by_it_and_by_older_ones(instance: Inst
 async def test_decorated_functions_run_or_fail_aloud(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.open(max_attempts=1) as proc:
-        for n, call in enumerate((handlers.decorated, handlers.decorated_thread)):
+        for n, call in enumerate((forms.decorated, forms.decorated_thread)):
             await proc.enqueue_task("default", "acme", call, n, tag="fine")
             with refused(instance, ArgumentError, "argument 'number' of type str: it must be int"):
                 await proc.enqueue_task("default", "acme", call, "text")
-        for call in (handlers.forgotten, handlers.forgotten_process):
+        for call in (forms.forgotten, forms.forgotten_process):
             await proc.enqueue_task("default", "acme", call)
         await proc.run_until_idle()
         assert sorted(r["number"] for r in instance.recorded("ran")) == [0, 1]
@@ -181,17 +181,17 @@ class Making:
 async def test_a_resolver_makes_one_instance_for_each_task_and_closes_it_once(instance: Instance, kind: str) -> None:
     making = Making(kind)
     async with instance.open(resolver=making, max_attempts=1) as proc:
-        ids = [await proc.enqueue_task("default", "acme", method(handlers.Service.greet), 1)]
-        ids.append(await proc.enqueue_task("default", "acme", method(handlers.Service.greet_thread), 2))
-        ids.append(await proc.enqueue_task("default", "acme", method(handlers.Service.greet), 3, broken=True))
-        await proc.enqueue_task("default", "acme", handlers.Service.plain, 4)
+        ids = [await proc.enqueue_task("default", "acme", method(forms.Service.greet), 1)]
+        ids.append(await proc.enqueue_task("default", "acme", method(forms.Service.greet_thread), 2))
+        ids.append(await proc.enqueue_task("default", "acme", method(forms.Service.greet), 3, broken=True))
+        await proc.enqueue_task("default", "acme", forms.Service.plain, 4)
         await proc.enqueue_task("default", "acme", handlers.mark, 5)
         assert await proc.run_until_idle() == 5
-        assert sorted(making.asked, key=str) == sorted([(handlers.Service, task_id) for task_id in ids], key=str)
+        assert sorted(making.asked, key=str) == sorted([(forms.Service, task_id) for task_id in ids], key=str)
         greeted = instance.recorded("greeted")
         assert sorted(r["instance"] for r in greeted if r["tag"] != 4) == [0, 1, 2]
         assert all(r["greeting"] == kind and r["closed"] == 0 for r in greeted if r["tag"] != 4)
-        assert [made.closed for made in handlers.Service.made] == [int("context" in kind)] * 3
+        assert [made.closed for made in forms.Service.made] == [int("context" in kind)] * 3
         assert len(await proc.get_dead_tasks()) == 1
 
 
@@ -205,7 +205,7 @@ async def test_a_resolver_that_fails_fails_the_attempt(instance: Instance) -> No
         return cls("made")
 
     async with instance.open(resolver=resolver, backoff=0, max_attempts=3) as proc:
-        await proc.enqueue_task("default", "acme", method(handlers.Service.greet))
+        await proc.enqueue_task("default", "acme", method(forms.Service.greet))
         await proc.run_until_idle()
         assert asked == [1, 2, 3]
         assert [r["greeting"] for r in instance.recorded("greeted")] == ["made"]
@@ -221,9 +221,9 @@ async def test_an_included_module_that_is_not_there(instance: Instance, include:
 
 
 async def test_modules_are_included_by_name_or_as_they_are(instance: Instance) -> None:
-    for number, include in enumerate((["tests.handlers"], [handlers], (handlers, typed))):
+    for number, include in enumerate((["tests.forms"], [forms], (forms, typed))):
         async with instance.open(include=include) as proc:
-            await proc.enqueue_task("default", "acme", handlers.unmarked, number)
+            await proc.enqueue_task("default", "acme", forms.unmarked, number)
             assert await proc.run_until_idle() == 1
     assert [r["tag"] for r in instance.recorded("ran")] == [0, 1, 2]
 
@@ -232,8 +232,8 @@ async def test_modules_are_included_by_name_or_as_they_are(instance: Instance) -
 async def test_what_is_imported_into_an_included_module_is_not_included(instance: Instance) -> None:
     async with instance.open(include=[typed], unknown_grace=0) as proc:
         with pytest.raises(HandlerError, match="unmarked"):
-            await proc.enqueue_task("default", "acme", handlers.unmarked)
-        await proc.enqueue_raw("default", "acme", "tests.handlers.unmarked", b"")
+            await proc.enqueue_task("default", "acme", forms.unmarked)
+        await proc.enqueue_raw("default", "acme", "tests.forms.unmarked", b"")
         await proc.run_until_idle()
         assert instance.recorded() == []
 

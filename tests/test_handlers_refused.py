@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from taskproc import HandlerError, InvalidValue, task
-from tests import handlers
+from tests import forms, handlers
 from tests.harness import Instance, refused
 
 
@@ -121,9 +121,9 @@ async def test_two_handlers_of_one_name_are_refused_when_a_worker_starts(
 
 
 def test_a_module_that_is_loaded_again_declares_its_handlers_anew() -> None:
-    before = handlers._hidden
-    task(handlers._hidden)
-    assert handlers._hidden is before
+    before = forms._hidden
+    task(forms._hidden)
+    assert forms._hidden is before
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskproc import Batch, InvalidValue, PayloadTooLarge, Retry, TaskContext, current_task
-from tests import handlers
+from tests import handlers, recording
 from tests.harness import Instance, refused, until
 from tests.sweep import Sweep
 
@@ -35,7 +35,7 @@ async def test_raw_work_arrives_byte_for_byte(instance: Instance, monkeypatch: p
 
         batch_id = await proc.enqueue_batch("default", "acme", build)
         await proc.run_until_idle()
-        assert [handlers.received[task_id] for task_id in ids] == [every, b"", b"\n\n!\n", every, large, every]
+        assert [recording.received[task_id] for task_id in ids] == [every, b"", b"\n\n!\n", every, large, every]
         assert all(r["kind"] == "bytes" for r in instance.recorded("raw"))
         assert {r["name"] for r in instance.recorded("raw")} == {"raw.echo", "raw.process"}
         assert [bytes.fromhex(r["hex"]) for r in instance.recorded("raw") if "hex" in r] == [every]

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from taskproc import Batch, BatchState, TaskprocError, TaskProcessor, task
-from tests import handlers
+from tests import handlers, recording
 from tests.harness import Instance, until
 from tests.measure import in_time
 
@@ -19,9 +19,9 @@ from tests.measure import in_time
 @task
 async def stop_from_within() -> None:
     """Stops the worker that runs it."""
-    handlers.note("start")
+    recording.note("start")
     await handlers.current_task().processor.stop()
-    handlers.note("end")
+    recording.note("end")
 
 
 async def naps(proc: TaskProcessor, *seconds: float) -> str:

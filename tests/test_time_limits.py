@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from taskproc import TaskState
-from tests import handlers
+from tests import breaking, handlers
 from tests.harness import Instance, until
 from tests.watching import dead
 
@@ -18,7 +18,7 @@ from tests.watching import dead
 async def test_a_time_limit_stops_each_attempt(instance: Instance) -> None:
     async with instance.worker(max_attempts=2) as proc:
         for n in range(3):
-            await proc.enqueue_task("default", "acme", handlers.slow, tag=n)
+            await proc.enqueue_task("default", "acme", breaking.slow, tag=n)
         letters = await dead(proc, 3)
         assert len(instance.recorded("start")) == len(instance.recorded("cancelled")) == 6
         assert instance.recorded("end") == []
@@ -35,7 +35,7 @@ async def test_a_time_limit_stops_each_attempt(instance: Instance) -> None:
 async def test_a_handler_within_its_limit_is_left_alone(instance: Instance) -> None:
     async with instance.open() as proc:
         for seconds in (0, 0.1):
-            await proc.enqueue_task("default", "acme", handlers.slow, seconds)
+            await proc.enqueue_task("default", "acme", breaking.slow, seconds)
         await proc.run_until_idle()
         assert len(instance.recorded("end")) == 2
         await asyncio.sleep(0.35)
@@ -45,7 +45,7 @@ async def test_a_handler_within_its_limit_is_left_alone(instance: Instance) -> N
 @pytest.mark.row("PJ-31")
 async def test_a_time_limit_in_a_thread_sets_cancelled(instance: Instance) -> None:
     async with instance.worker(max_attempts=2) as proc:
-        await proc.enqueue_task("default", "acme", handlers.slow_thread, 5)
+        await proc.enqueue_task("default", "acme", breaking.slow_thread, 5)
         [letter] = await dead(proc)
         assert [e.type for e in letter.errors] == ["taskproc.errors.TaskTimeout"] * 2
         starts, stops = instance.recorded("start"), instance.recorded("cancelled")
@@ -54,7 +54,7 @@ async def test_a_time_limit_in_a_thread_sets_cancelled(instance: Instance) -> No
 
 async def test_a_thread_that_ignores_its_limit_keeps_slot_and_lease_until_it_returns(instance: Instance) -> None:
     async with instance.worker(max_attempts=2, max_workers=1, invisibility=0.3) as proc:
-        task_id = await proc.enqueue_task("default", "acme", handlers.slow_thread, 0.8, False)
+        task_id = await proc.enqueue_task("default", "acme", breaking.slow_thread, 0.8, False)
         await instance.wait_records(1, "start")
         await proc.enqueue_task("default", "acme", handlers.mark)
         await asyncio.sleep(0.5)
@@ -74,7 +74,7 @@ async def test_a_thread_that_ignores_its_limit_keeps_slot_and_lease_until_it_ret
 async def test_a_time_limit_kills_a_process(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.worker(max_workers=1, max_attempts=2) as proc:
-        await proc.enqueue_task("default", "acme", handlers.slow_process, 30)
+        await proc.enqueue_task("default", "acme", breaking.slow_process, 30)
         [letter] = await dead(proc)
         assert [e.type for e in letter.errors] == ["taskproc.errors.TaskTimeout"] * 2
         assert instance.recorded("end") == []
@@ -96,8 +96,8 @@ def alive(pid: int) -> bool:
 
 async def test_a_slot_is_whole_again_after_a_time_limit(instance: Instance) -> None:
     async with instance.worker(max_workers=1, max_attempts=1) as proc:
-        await proc.enqueue_task("default", "acme", handlers.slow)
-        await proc.enqueue_task("default", "acme", handlers.break_down, "cancelled")
+        await proc.enqueue_task("default", "acme", breaking.slow)
+        await proc.enqueue_task("default", "acme", breaking.break_down, "cancelled")
         await proc.enqueue_task("default", "acme", handlers.mark)
         letters = await dead(proc, 2)
         assert [d.errors[0].type.rpartition(".")[2] for d in letters] == ["TaskTimeout", "CancelledError"]

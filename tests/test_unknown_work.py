@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from taskproc import TaskProcessor, TaskState
-from tests import handlers
+from tests import forms, handlers
 from tests.harness import Instance, until
 
 
 @pytest.mark.row("BN-25", "BE-33", "CT-68")
 async def test_an_unknown_handler_waits_for_a_newer_worker(instance: Instance, caplog: pytest.LogCaptureFixture) -> None:
-    async with instance.open(include=[handlers]) as newer:
-        unknown = await newer.enqueue_task("default", "acme", handlers.unmarked, "unknown")
+    async with instance.open(include=[forms]) as newer:
+        unknown = await newer.enqueue_task("default", "acme", forms.unmarked, "unknown")
         async with instance.worker() as proc:
             batch_id = await proc.enqueue_batch(
                 "default", "acme", lambda batch: [batch.enqueue(handlers.mark, n) for n in range(10)]
@@ -25,14 +25,14 @@ async def test_an_unknown_handler_waits_for_a_newer_worker(instance: Instance, c
             assert (await proc.wait_batch(batch_id, 10)).done == 10
             assert max(r["at"] for r in instance.recorded("ran")) - before < 1
             info = await until(lambda: state_of(proc, unknown, TaskState.DELAYED))
-            assert (info.attempt, info.name) == (0, "tests.handlers.unmarked")
-            assert "no handler is named 'tests.handlers.unmarked'" in caplog.text
+            assert (info.attempt, info.name) == (0, "tests.forms.unmarked")
+            assert "no handler is named 'tests.forms.unmarked'" in caplog.text
             assert next(record.levelname for record in caplog.records if unknown in record.getMessage()) == "WARNING"
             assert len(await proc.get_workers()) == 1
         totals = await newer.get_tenant("acme")
         assert totals is not None
         assert (totals.done, totals.failed, totals.remaining) == (10, 0, 1)
-    async with instance.worker(include=["tests.handlers"]):
+    async with instance.worker(include=["tests.forms"]):
         [ran] = await instance.wait_records(1, "ran", tag="unknown")
         assert (ran["id"], ran["attempt"]) == (unknown, 1)
         assert ran["delivery"] >= 2
@@ -73,8 +73,8 @@ async def test_a_retried_dead_letter_of_unknown_work_has_a_fresh_grace(instance:
 
 
 async def test_a_dead_letter_of_unknown_work_runs_once_its_handler_is_known(instance: Instance) -> None:
-    async with instance.open(include=[handlers]) as newer, instance.open(unknown_grace=0) as proc:
-        await newer.enqueue_task("default", "acme", handlers.unmarked, "late")
+    async with instance.open(include=[forms]) as newer, instance.open(unknown_grace=0) as proc:
+        await newer.enqueue_task("default", "acme", forms.unmarked, "late")
         await proc.run_until_idle()
         assert len(await newer.get_dead_tasks()) == 1
         assert await newer.retry_dead_tasks() == 1

@@ -13,10 +13,10 @@ from uuid import UUID
 import pydantic
 
 from taskproc import current_task, task
-from tests.handlers import note, received
+from tests.recording import note, received
 
 if TYPE_CHECKING:
-    from tests.handlers import Service as Elsewhere
+    from tests.forms import Service as Elsewhere
 
 T = TypeVar("T")
 
