@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from taskproc import Batch, BatchState, TaskInfo, TaskState
+from taskproc import Batch, BatchState, TaskInfo, TaskProcessor, TaskState
 from tests import breaking, handlers
-from tests.harness import Instance
+from tests.harness import Instance, until
 
 
 @pytest.mark.row("CT-23")
@@ -192,3 +192,21 @@ async def test_errors_are_kept_up_to_a_bound(instance: Instance) -> None:
         assert 5 <= len(attempts) <= 20
         assert attempts == list(range(31 - len(attempts), 31))
         assert sum(len(e.message) + len(e.traceback) for e in letter.errors) <= 20 * 7_000
+
+
+@pytest.mark.parametrize("count", [50, None])
+async def test_a_retry_takes_a_letter_once_although_it_dies_again_meanwhile(instance: Instance, count: int | None) -> None:
+    async with instance.worker(max_attempts=1, max_workers=20) as proc:
+        await proc.enqueue_batch("default", "acme", lambda batch: [batch.enqueue(handlers.fail) for _ in range(30)])
+        await instance.wait_records(30)
+        for n in range(1, 6):
+            await until(lambda: all_dead(proc, 30))
+            assert await proc.retry_dead_tasks(count=count) == 30
+            await instance.wait_records(30 * n + 30)
+        await until(lambda: all_dead(proc, 30))
+        assert len(instance.records) == 30 * 6
+
+
+async def all_dead(proc: TaskProcessor, count: int) -> bool:
+    """Whether there are so many dead letters."""
+    return (await proc.get_queue("default")).dead == count

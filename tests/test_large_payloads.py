@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from taskproc import Batch, PayloadTooLarge
+from taskproc import Batch, PayloadTooLarge, TaskProcessor
+from taskproc.store import WorkerStore
+from taskproc.worker import Worker
 from tests import handlers
 from tests.building import noops
 from tests.harness import Instance, counters, until
@@ -136,3 +139,32 @@ async def test_a_continuation_may_have_a_large_payload_too(instance: Instance) -
         await proc.enqueue_batch("default", "acme", build)
         assert await proc.run_until_idle() == 2
         assert [r["size"] for r in instance.recorded("end")] == [len(large(900_000))]
+
+
+async def test_a_task_whose_payload_went_with_its_cancelled_batch_is_cancelled(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked, cancelled = asyncio.Event(), asyncio.Event()
+    fetch = WorkerStore.payload
+
+    async def late(store: WorkerStore, segment: str, local: bytes) -> bytes | None:
+        asked.set()
+        await cancelled.wait()
+        return await fetch(store, segment, local)
+
+    monkeypatch.setattr(WorkerStore, "payload", late)
+    monkeypatch.setattr(Worker, "_on_message", lambda *_: None)  # nor does it hear of the cancel
+    async with instance.worker() as proc:
+        batch_id = await proc.enqueue_batch("default", "acme", lambda b: b.enqueue(handlers.swallow, large(20_000)))
+        await asked.wait()
+        assert await proc.cancel_batch(batch_id)
+        cancelled.set()
+        await until(lambda: idle(proc))
+        assert counters(await proc.get_batch(batch_id)) == (1, 0, 0, 1, 0)
+        assert not instance.records
+    assert "payload is missing" not in caplog.text
+
+
+async def idle(proc: TaskProcessor) -> bool:
+    """Whether nothing runs."""
+    return (await proc.get_queue("default")).running == 0

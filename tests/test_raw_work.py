@@ -131,7 +131,7 @@ async def test_execute_replaces_decoding_and_calling(instance: Instance) -> None
             ]
         )
         assert {(d.data, len(d.errors)) for d in await proc.get_dead_tasks()} == {(b"x" * 10_000, 2), (b"once", 1)}
-        totals = await acme.get_totals()
+        totals = await acme.get_tenant()
         assert totals is not None
         assert (totals.done, totals.failed) == (3, 3)
 

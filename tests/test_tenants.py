@@ -106,7 +106,7 @@ async def test_a_handle_finds_nothing_of_other_tenants(instance: Instance) -> No
             assert await other.get_dead_tasks(**selected) == []
             assert await other.retry_dead_tasks(**selected) == 0
             assert await other.discard_dead_tasks(**selected) == 0
-        assert await other.get_totals() is None
+        assert await other.get_tenant() is None
         assert await proc.get_batch(batch_id) == before
 
         states = {name: info.state for name, task_id in ids.items() if (info := await acme.get_task(task_id))}
@@ -147,7 +147,7 @@ async def test_dead_tasks_are_listed_retried_and_discarded_by_tenant(instance: I
 async def test_totals_of_a_tenant(instance: Instance) -> None:
     async with instance.open(max_attempts=1) as proc:
         acme = proc.tenant("acme")
-        assert await acme.get_totals() is None
+        assert await acme.get_tenant() is None
         assert await proc.get_tenant("acme") is None
 
         def build(batch: Batch) -> None:
@@ -160,17 +160,17 @@ async def test_totals_of_a_tenant(instance: Instance) -> None:
         batch_id = await acme.enqueue_batch(build)
         await acme.enqueue(handlers.nap, 0.05, "nap")
         await proc.enqueue_batch("default", "other", noops(2))
-        assert totals(await acme.get_totals()) == (1, 5, 0, 0, 0, 5, 4, 0)
+        assert totals(await acme.get_tenant()) == (1, 5, 0, 0, 0, 5, 4, 0)
         await proc.run_until_idle()
-        assert totals(await acme.get_totals()) == (1, 5, 2, 2, 0, 1, 0, 0)
+        assert totals(await acme.get_tenant()) == (1, 5, 2, 2, 0, 1, 0, 0)
         assert await proc.retry_dead_tasks(tenant="acme", count=1) == 1
-        assert totals(await acme.get_totals()) == (1, 5, 2, 1, 0, 2, 1, 0)
+        assert totals(await acme.get_tenant()) == (1, 5, 2, 1, 0, 2, 1, 0)
         assert await acme.discard_dead_tasks() == 1
-        assert totals(await acme.get_totals()) == (1, 5, 2, 1, 0, 2, 1, 0)
+        assert totals(await acme.get_tenant()) == (1, 5, 2, 1, 0, 2, 1, 0)
         assert await acme.cancel_batch(batch_id)
-        assert totals(await acme.get_totals()) == (1, 6, 2, 1, 2, 1, 1, 0)
+        assert totals(await acme.get_tenant()) == (1, 6, 2, 1, 2, 1, 1, 0)
         await proc.run_until_idle()
-        info = await acme.get_totals()
+        info = await acme.get_tenant()
         assert totals(info) == (1, 6, 3, 1, 2, 0, 0, 0)
         assert info is not None
         spent = sum(r["at"] * (1 if r["event"] == "end" else -1) for r in instance.recorded(tag="nap"))

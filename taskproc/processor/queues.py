@@ -95,13 +95,15 @@ class QueuesAndControl(Connected):
     ) -> int:
         if most is not None:
             whole("count", most, 0, 1_000_000_000)
-        limit = sum(info.dead for info in await self.get_queues()) if most is None else most
+        began = await self._store.queues.now_ms()
         moved = 0
-        while moved < limit:
+        while most is None or moved < most:
             letters: list[Letter] = []
             async for letter in self._dead(queue, tenant, batch_id):
+                if letter.died > began:
+                    break  # oldest first: whatever follows may be one that was moved, and has died again
                 letters.append(letter)
-                if len(letters) == min(AT_ONCE, limit - moved):
+                if len(letters) == AT_ONCE or len(letters) + moved == most:
                     break
             taken = await move(letters) if letters else 0
             if not taken:

@@ -149,6 +149,6 @@ class Tenant(TenantTaskCalls):
         """Drop the tenant's dead letters; how many."""
         return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count)
 
-    async def get_totals(self) -> TenantInfo | None:
+    async def get_tenant(self) -> TenantInfo | None:
         """The tenant's totals; None when nothing is kept of it."""
         return await self._calls.get_tenant(self.name)

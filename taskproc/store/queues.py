@@ -51,6 +51,10 @@ class Queues:
         """The names of all queues in use."""
         return [name.decode() for name in await self._scripts.queue_list()]
 
+    async def now_ms(self) -> int:
+        """The server's time."""
+        return int((await self._scripts.queue_read())[0])
+
     async def read(self, names: Sequence[str]) -> list[QueueInfo]:
         """The counts of queues."""
         found: list[QueueInfo] = []
