@@ -250,7 +250,7 @@ async def test_a_stop_signals_what_runs_and_costs_no_attempt(instance: Instance,
 
     async with instance.open() as client:
         async with instance.worker(shutdown_grace=0.1, on_task_error=failed):
-            task_id = await client.options(max_attempts=1).enqueue_task("default", "acme", handler, 1)
+            task_id = await client.options(max_attempts=1).enqueue_task("default", "acme", handler, 3)
             await instance.wait_records(1, "start")
             stop_at = instance.now()
         [signalled] = await instance.wait_records(1, "cancelled")
