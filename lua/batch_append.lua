@@ -21,7 +21,7 @@ local known = ledger_find(P, call)
 if known then return known end
 local sizes = list_sizes(lists)
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
-if not b then return refusal end
+if not b then return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or refusal end
 lists_check(lists, #ARGV - 6)
 local now_ms = now()
 stage_put(P, now_ms, batch, lists, ARGV, 7, true)

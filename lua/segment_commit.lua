@@ -23,7 +23,7 @@ if known then return known end
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then
   seg_drop(P, seg)
-  return refusal
+  return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or refusal
 end
 local appended = key(P, 'b', batch, 'a')
 if redis.call('SISMEMBER', appended, seg) == 1 then return ledger_keep(P, call, {'ok'}) end

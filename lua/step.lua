@@ -11,8 +11,9 @@
 --   6 want int (at most 128)
 --   7 queues json (names, first served first)
 --   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
--- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims}, claims being
---   {queue, tenant, batch, created_us, bodies}; {"stale"}; {"schema", found}
+-- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more}, claims being
+--   {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
+--   is left of cancelled batches; {"stale"}; {"schema", found}
 -- Includes: guard, now, settle_check, settle, claim_fair, claim_fifo, next_due, replay, wake
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
@@ -23,20 +24,21 @@ local state = redis.call('HMGET', key(P, 'm'), 'schema', 'paused')
 if state[1] and state[1] ~= schema then return {'schema', state[1]} end
 local now_ms, us = now()
 local memory, token = key(P, 'w', worker), worker .. seq
-local function answer(lost, again, claims)
+local function answer(lost, again, claims, more)
   local due, ends = next_due(P)
-  return {'ok', string.format('%.0f', now_ms), due, ends, state[2] and 1 or 0, lost, again, claims}
+  return {'ok', string.format('%.0f', now_ms), due, ends, state[2] and 1 or 0, lost, again, claims, more}
 end
 
 local last = redis.call('HMGET', memory, 'seq', 'lost', 'again', 'ids')
 if last[1] and seq < tonumber(last[1]) then return {'stale'} end
 if last[1] and seq == tonumber(last[1]) then
-  return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token))
+  return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token), 0)
 end
 
 settle_check(groups)
 redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis lets through
 local lost, again = settle(P, now_ms, us, groups)
+local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
   ids = {}, leases = {}, run = {}, out = {},
@@ -47,8 +49,12 @@ if not state[2] then
       local strict = redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo'
       want = want - (strict and claim_fifo(P, c, q, want) or claim_fair(P, c, q, want))
     end
-    if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then wake(P, q)
-    else redis.call('UNLINK', key(P, 'wake', q)) end
+    if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
+      wake(P, q)
+      if want > 0 then more = 1 end
+    else
+      redis.call('UNLINK', key(P, 'wake', q))
+    end
   end
 end
 if #c.ids > 0 then
@@ -57,4 +63,4 @@ if #c.ids > 0 then
 end
 redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again), 'ids', table.concat(c.ids))
 redis.call('PEXPIRE', memory, 2 * lease)
-return answer(lost, again, c.out)
+return answer(lost, again, c.out, more)

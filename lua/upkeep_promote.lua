@@ -7,7 +7,7 @@
 --   1 prefix str
 --   2 limit int (at most 250)
 -- Returns: {"ok", how many, now_ms, next due ms, next lease end ms}
--- Includes: guard, now, body_ext, push, due_index, segment_shrink, next_due
+-- Includes: guard, now, body_ext, count, push, due_index, segment_shrink, next_due
 -- Cost: O(n log delayed) for n tasks
 local slot = KEYS[1]
 local P, limit = ARGV[1], tonumber(ARGV[2])
@@ -32,7 +32,8 @@ for _ = 1, limit do
     for i, id in ipairs(ids) do
       local body = bodies[i] and string.sub(bodies[i], #q + 2) or id .. '?'
       local ext = body_ext(body) or {}
-      local created = tonumber(ext.c) or (b[2] or 0) / 1000
+      local created = count(ext.c)
+      if created == 0 then created = (b[2] or 0) / 1000 end
       local list = not ext.d and tonumber(due[2 * i]) < math.floor(created) and heads or tails
       list[#list + 1] = body
     end

@@ -7,7 +7,7 @@
 --   1 prefix str
 --   2 limit int (at most 100)
 -- Returns: {"ok", how many, now_ms, next due ms, next lease end ms}
--- Includes: guard, now, run_split, body_ext, settle, next_due
+-- Includes: guard, now, run_split, body_ext, count, settle, next_due
 -- Cost: O(n log leases) for n tasks
 local slot = KEYS[1]
 local P, limit = ARGV[1], tonumber(ARGV[2])
@@ -22,12 +22,12 @@ for _, member in ipairs(members) do
     local place = string.sub(id, 1, 22) .. q
     local g = at[place] or {string.sub(id, 1, 22), q, 0, {}, {}}
     if not at[place] then groups[#groups + 1], at[place] = g, g end
-    local attempt = (tonumber((body_ext(body) or {}).a) or 0) + 1
+    local attempt = count((body_ext(body) or {}).a) + 1
     local error = cjson.encode({
       attempt = attempt, type = 'taskproc.errors.LeaseExpired',
       message = 'worker ' .. string.sub(member, 33, 54) .. ' did not renew its lease',
     })
-    g[3] = g[3] + math.max(0, now_ms - claimed) * 1000
+    g[3] = g[3] + math.min(math.max(0, now_ms - claimed), 86400000) * 1000
     g[4][#g[4] + 1] = member
     g[5][#g[5] + 1] = {#g[4], 'expired', 0, error}
   else

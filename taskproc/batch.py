@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskproc.codec import check_size, raw_payload, write_body
+from taskproc.codec import check_size, raw_payload, write_continuation
 from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
 from taskproc.handlers import Keep
 from taskproc.ids import locals_from, random_start
@@ -163,7 +163,7 @@ class Batch:
         found = self._maker.registry.of(handler)
         place, extension = place_of(options, found, self._queue), options.extension()
         self._check_queue(place[0])
-        segment, limit, locals_, before = self._segment, self._maker.max_payload, self._locals, self._segment.total
+        segment, limit, locals_, count = self._segment, self._maker.max_payload, self._locals, 0
         dump = (
             (lambda row, _: raw_payload(found.name, _only(found, row), limit)) if found.options.raw else found.arguments.dump
         )
@@ -174,9 +174,10 @@ class Batch:
             if len(payload) > limit:
                 check_size(found.name, payload, limit)
             segment.add(place, next(locals_), extension, payload)
+            count += 1
             if segment.waiting:
                 await segment.flush()
-        return segment.total - before
+        return count
 
     def _continue(
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
@@ -197,7 +198,7 @@ class Batch:
             )
         local = next(locals_from(random_start()))
         queue, delay_ms, _ = place_of(options, found, self._queue)
-        body = write_body(local, {"p": self.id, **options.extension()}, payload)
+        body = write_continuation(local, {"p": self.id, **options.extension()}, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 
 

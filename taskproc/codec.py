@@ -78,8 +78,17 @@ def write_body(local: bytes, extension: Mapping[str, object], payload: bytes) ->
 
 def write_stub(local: bytes, extension: Mapping[str, object], payload: bytes) -> bytes:
     """A stored task whose payload lies elsewhere."""
-    told = {"z": len(payload), "h": handler_name(payload), **extension}
-    return local + STUB + orjson.dumps(told) + b"\n"
+    return local + STUB + orjson.dumps({**about(payload), **extension}) + b"\n"
+
+
+def write_continuation(local: bytes, extension: Mapping[str, object], payload: bytes) -> bytes:
+    """A stored continuation. A large payload goes to the hash when it fires, so its extension tells what a stub's does."""
+    return write_body(local, {**about(payload), **extension} if len(payload) > LARGE else extension, payload)
+
+
+def about(payload: bytes) -> dict[str, object]:
+    """What a stub tells of the payload that it doesn't have."""
+    return {"z": len(payload), "h": handler_name(payload)}
 
 
 def write_segment(stored: bytes, segment: str) -> bytes:

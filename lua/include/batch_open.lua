@@ -11,8 +11,8 @@ local function batch_open(P, now_ms, us, b, label, idem, sizes, queues, continua
   end
   if #continuations > 0 then
     redis.call('RPUSH', key(P, 'b', b.id, 'c'), unpack(continuations))
-    redis.call('HSET', record, 'continuations', #continuations)
-    b.continuations = #continuations
+    b.continuations = fire_weight(continuations)
+    redis.call('HSET', record, 'continuations', b.continuations)
   end
   redis.call('ZADD', key(P, 'tb', b.tenant), us, b.id)
   batch_cap(P, b.tenant)

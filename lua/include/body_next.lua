@@ -3,7 +3,7 @@ local function body_next(body, attempts, changes)
   local ext = body_ext(body)
   if not ext then return body end
   changes = changes or {n = false}
-  changes.a = (tonumber(ext.a) or 0) + attempts
-  changes.d = (tonumber(ext.d) or 0) + 1
+  changes.a = count(ext.a) + attempts
+  changes.d = count(ext.d) + 1
   return body_set(body, changes)
 end

@@ -1,6 +1,7 @@
--- Pops up to n ready tasks of a segment and notes them in the claim c for leasing. Tombstones of
--- cancelled tasks are dropped. Returns how many were taken, whether ready ones are left, and the tenant.
-local function claim_from(P, c, q, seg, n)
+-- Pops up to n ready tasks of a segment and notes them in the claim c for leasing. Tombstones of cancelled tasks are
+-- dropped; a list of nothing else is too, but for a strict queue, whose tickets count them. What can't be a task's id is
+-- mended, so that everybody reads the same. Returns how many were taken, whether more is left, and the tenant.
+local function claim_from(P, c, q, seg, n, strict)
   local batch, list = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q)
   local popped = redis.call('LPOP', list, n)
   if not popped then return 0, false end
@@ -13,7 +14,7 @@ local function claim_from(P, c, q, seg, n)
       if body ~= '' then bodies[#bodies + 1] = body end
     end
     local tombs = redis.call('HINCRBY', record, field, #bodies - #popped)
-    if tombs == size then
+    if tombs == size and (size == 0 or not strict) then
       redis.call('HDEL', record, field)
       redis.call('UNLINK', list)
       size = 0
@@ -21,7 +22,8 @@ local function claim_from(P, c, q, seg, n)
   end
   if size == 0 and seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
   for i, body in ipairs(bodies) do
-    if #body < 11 then
+    if not string.find(body, '^%w%w%w%w%w%w%w%w%w%w.') then
+      body = string.gsub(string.sub(body, 1, 10), '[^%w]', '?') .. string.sub(body, 11)
       body = body .. string.rep('?', 11 - #body)
       bodies[i] = body
     end

@@ -9,11 +9,11 @@ local function queue_oldest(P, q)
   for _, seg in ipairs(segs) do
     local body = redis.call('LINDEX', key(P, 'b', seg, 'r', q), 0)
     local ext = body and #body > 11 and body_ext(body)
-    local created = ext and tonumber(ext.c)
-    if body and not created then
+    local created = ext and count(ext.c) or 0
+    if body and created == 0 then
       created = (redis.call('HGET', key(P, 'b', string.sub(seg, 1, 22)), 'created') or 0) / 1000
     end
-    if created and (not oldest or created < oldest) then oldest = created end
+    if body and (not oldest or created < oldest) then oldest = created end
   end
   return oldest and string.format('%.0f', oldest) or ''
 end

@@ -27,7 +27,7 @@ local function settle_plan(P, groups)
     end
     p.us = math.floor(g[3] * #p.members / math.max(#g[4], 1))
     local fires = b.state == 'running' and b.left <= #p.members and b.continuations or 0
-    if fires > budget then
+    if fires > budget and budget < 500 then
       for _, member in ipairs(p.members) do again[#again + 1] = member end
     elseif #p.members > 0 then
       budget, b.left = budget - fires, b.left - #p.members

@@ -13,7 +13,8 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
   elseif verb == 'release' then
     next_body = body_next(body, 0)
   elseif verb == 'unknown' then
-    local since = tonumber((body_ext(body) or {}).n) or now_ms
+    local since = count((body_ext(body) or {}).n)
+    if since == 0 then since = now_ms end
     if now_ms - since < (other[5] or 0) then next_body = body_next(body, 0, {n = since}) else verb = 'dead' end
   end
   if next_body then

@@ -1,5 +1,6 @@
 -- Takes one task out of the middle of a ready list: an empty entry stays that claims skip, counted on the batch.
--- A list of nothing else is dropped; in a strict queue, whose tickets count it, claims take it away.
+-- A list of nothing else is dropped, and leaves a lane that is not too long to look through; in a strict queue, whose
+-- tickets count it, claims take it away.
 local function tombstone(P, b, place)
   local q, at, seg = place[2], place[4], place[5]
   local list, record, field = key(P, 'b', seg, 'r', q), key(P, 'b', b.id), 'tombs:' .. seg .. ':' .. q
@@ -10,7 +11,8 @@ local function tombstone(P, b, place)
   elseif tombs == redis.call('LLEN', list) then
     redis.call('UNLINK', list)
     redis.call('HDEL', record, field)
-    redis.call('LREM', key(P, 'lane', q, b.tenant), -1, seg)
+    local lane = key(P, 'lane', q, b.tenant)
+    if redis.call('LLEN', lane) < 10000 then redis.call('LREM', lane, -1, seg) end
     if seg ~= b.id then redis.call('SREM', key(P, 'b', b.id, 'segs'), seg .. ':r:' .. q) end
   end
   unready(P, q, b.tenant, 1)

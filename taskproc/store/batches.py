@@ -91,7 +91,7 @@ class Batches:
                 return reply
             if time.monotonic() > deadline:
                 raise RedisUnavailable(
-                    f"batch {batch_id} has 2,000 appended lists of tasks that wait; let workers run some first"
+                    f"batch {batch_id} has 500 appended lists of tasks that wait; let workers run some first"
                 )
             await asyncio.sleep(BUSY_PAUSE)
 

@@ -108,9 +108,11 @@ class Queues:
         return found[0] if found else None
 
     async def _totals(self, names: Sequence[bytes]) -> list[TenantInfo]:
-        entries = [entry for entry in await self._scripts.tenant_read(*names) if entry]
+        entries: list[list[Any]] = []
+        while len(entries) < len(names):
+            entries += await self._scripts.tenant_read(*names[len(entries) :])
         found = []
-        for tenant, *numbers in entries:
+        for tenant, *numbers in filter(None, entries):
             batches, total, remaining, failed, cancelled, us, ready, running = (int(n) for n in numbers)
             found.append(
                 TenantInfo(

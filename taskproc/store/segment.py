@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from taskproc.codec import LARGE, write_body, write_segment, write_stub
-from taskproc.errors import RedisUnavailable, StagingLost
+from taskproc.errors import StagingLost, TaskprocError
 from taskproc.store.scripts import Json, Scripts, to_json
 
 CHUNK_WEIGHT = 1_000
@@ -85,6 +86,7 @@ class Segment:
         self.chunk = Chunk()
         self.total = 0
         self._full: list[Chunk] = []
+        self._flushing = asyncio.Lock()
         self._staged = 0
         self._sizes: dict[tuple[str, str], int] = {}
 
@@ -127,26 +129,29 @@ class Segment:
         """
         if everything and self.chunk.weight:
             self.turn()
-        while self._full:
-            chunk = self._full[0]
-            bodies = chunk.bodies(self.seg if self.append else "")
-            reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
-            if reply[0] != b"ok":
-                raise StagingLost(
-                    f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"
-                )
-            self._full.pop(0)
-            self._staged += 1
-            for where, n in chunk.sizes().items():
-                self._sizes[where] = self._sizes.get(where, 0) + n
+        async with self._flushing:  # a build may add rows from several coroutines
+            while self._full:
+                await self._stage(self._full[0])
+                self._full.pop(0)
+
+    async def _stage(self, chunk: Chunk) -> None:
+        bodies = chunk.bodies(self.seg if self.append else "")
+        reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
+        if reply[0] != b"ok":
+            raise StagingLost(
+                f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"
+            )
+        self._staged += 1
+        for where, n in chunk.sizes().items():
+            self._sizes[where] = self._sizes.get(where, 0) + n
 
     def sizes(self) -> Json:
         """What must have been staged, for the commit."""
         return to_json([[kind, queue, n] for (kind, queue), n in self._sizes.items()])
 
     async def drop(self) -> None:
-        """Give up what was staged; where Redis can't be reached now, pruning does it later."""
+        """Give up what was staged; where Redis doesn't do it now, pruning does it later."""
         self._full.clear()
         if self._staged:
-            with suppress(RedisUnavailable):
+            with suppress(TaskprocError):
                 await self._scripts.stage_drop(self.seg)

@@ -19,6 +19,7 @@ MOST = 128
 PROMOTE, RESCUE = 250, 100
 PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 10, 10
 STAGED_MS = 3_600_000
+OVERTAKEN_MS = 5_000
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Step:
     lost: list[str]
     again: list[str]
     claims: list[Claims]
+    more: bool
 
 
 @dataclass(slots=True)
@@ -56,7 +58,12 @@ class Horizon:
     server_ms: int = 0
 
     def note(self, now: bytes, due: bytes, ends: bytes) -> None:
-        """Take over what a script answered: its time, the next due task and the next end of a lease, in ms."""
+        """Take over what a script answered: its time, the next due task and the next end of a lease, in ms.
+
+        An answer that a later one has overtaken is left out; one of long ago tells that the server's clock was set back.
+        """
+        if self.server_ms - OVERTAKEN_MS < int(now) < self.server_ms:
+            return
         here, self.server_ms = time.monotonic(), int(now)
         self.due = None if not due else here + max(0.0, (float(due) - self.server_ms) / 1000)
         self.ends = None if not ends else here + max(0.0, (float(ends) - self.server_ms) / 1000)
@@ -93,7 +100,7 @@ class Work:
         if reply[0] == b"stale":
             self.worker, self._seq = new_id(), 0
             raise StaleStep("Redis has seen later steps of this worker's; it goes on under a new id")
-        _, now, due, ends, paused, lost, again, claims = reply
+        _, now, due, ends, paused, lost, again, claims, more = reply
         self.horizon.note(now, due, ends)
         token = f"{self.worker}{self._seq}"
         return Step(
@@ -101,6 +108,7 @@ class Work:
             [member.decode() for member in lost],
             [member.decode() for member in again],
             [_claims(entry, token) for entry in claims],
+            bool(more),
         )
 
     async def promote(self) -> int:
@@ -121,8 +129,8 @@ class Work:
         batches = await self._scripts.batch_prune(retention_ms, PRUNE_BATCHES)
         staged = await self._scripts.staging_prune(STAGED_MS, PRUNE_STAGED)
         tenants = await self._scripts.tenant_prune(retention_ms, PRUNE_TENANTS)
-        full = (batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[1] == PRUNE_TENANTS)
-        return any(full) or bool(batches[1] < batches[2])
+        full = (batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[2] == PRUNE_TENANTS)
+        return any(full) or bool(batches[1] < batches[2] or tenants[1] < tenants[2])
 
     async def renew(self, member: str, duration_ms: int) -> bool:
         """Prolong one lease to at least this duration from now; False when it is lost."""

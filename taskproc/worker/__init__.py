@@ -25,7 +25,7 @@ from anyio.abc import TaskStatus
 
 from taskproc.batch import Maker
 from taskproc.context import current
-from taskproc.errors import TaskprocError
+from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.model import BatchState
 from taskproc.options import Options
 from taskproc.outcome import Dead, Outcome, Released
@@ -85,8 +85,9 @@ class Worker:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve until ``stop`` is called or this is cancelled; either way the stop is a clean one."""
-        await self._begin()
         try:
+            if not await self._begin():
+                return
             async with anyio.create_task_group() as group:
                 for role in (
                     self._slots.run,
@@ -107,8 +108,9 @@ class Worker:
 
     async def run_until_idle(self) -> tuple[int, list[Exception]]:
         """Run all that is ready or due, and what that makes ready; how many tasks ran, and the errors of those that died."""
-        await self._begin()
         try:
+            if not await self._begin():
+                return 0, []
             async with anyio.create_task_group() as group:
                 group.start_soon(self._slots.run)
                 group.start_soon(self._events.run)
@@ -126,7 +128,7 @@ class Worker:
         claimed = await self._fetcher.step(min(self._slots.free, MOST))
         if self._slots.busy and not self._fetcher.pending:
             await self._fetcher.news()
-        return bool(promoted or claimed or self._slots.busy or self._fetcher.pending)
+        return bool(promoted or claimed or self._fetcher.more or self._slots.busy or self._fetcher.pending)
 
     async def stop(self) -> None:
         """Stop cleanly and wait for it; a handler that asks for it doesn't wait for itself."""
@@ -188,9 +190,10 @@ class Worker:
 
     # start and stop
 
-    async def _begin(self) -> None:
-        await self._store.check()
-        await self._store.work.promote()
+    async def _begin(self) -> bool:
+        """Join the list of workers; False when the worker is told to stop before Redis could be reached."""
+        if not await _before(self._meet(), self._stop):
+            return False
         self._started_ms = self._store.work.horizon.server_ms
         self._heartbeat.start()
         logger.info(
@@ -199,6 +202,11 @@ class Worker:
             ", ".join(self._options.queues),
             self._slots.size,
         )
+        return True
+
+    async def _meet(self) -> None:
+        await self._store.check()
+        await self._store.work.promote()
 
     async def _drain(self) -> None:
         """Claim no more; let running tasks finish within the grace, then cancel them."""
@@ -225,22 +233,40 @@ class Worker:
     async def _finish(self) -> None:
         """Hand back what is still held, settle everything, leave."""
         self._store.patience = FLUSH_SECONDS
-        with anyio.move_on_after(FLUSH_SECONDS):
-            while self._fetcher.pending:
-                await self._fetcher.step(0)
-            self._slots.waiting()
-            self._release(list(self._slots.running()))
-            while self._fetcher.pending:
-                await self._fetcher.step(0)
-        await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
-        with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
-            await self._store.work.leave()
+        if self._heartbeat.started:
+            with anyio.move_on_after(FLUSH_SECONDS), suppress(SchemaMismatch):
+                await self._flush()
+            await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
+            with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
+                await self._store.work.leave()
         await self._store.close()
         logger.info("worker %s stopped", self._store.work.worker)
+
+    async def _flush(self) -> None:
+        while self._fetcher.pending:
+            await self._fetcher.step(0)
+        self._slots.waiting()
+        self._release(list(self._slots.running()))
+        while self._fetcher.pending:
+            await self._fetcher.step(0)
 
     def _release(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
             self._settler.add(execution, Released(), 0)
+
+
+async def _before(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Whether something has come to its end before an event; raises what it raises."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return task.done()
+    finally:
+        for one in (task, stopped):
+            one.cancel()
+        await asyncio.wait((task, stopped))
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

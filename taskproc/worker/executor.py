@@ -31,7 +31,7 @@ from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
-from taskproc.worker.processes import Processes
+from taskproc.worker.processes import Processes, carried
 
 logger = logging.getLogger("taskproc")
 
@@ -243,4 +243,4 @@ def _is_ours(error: BaseException) -> bool:
 
 def _retries(call: Call, error: BaseException) -> bool:
     kinds = call.handler.options.retry_on if call.handler is not None else None
-    return kinds is None or isinstance(error, (*kinds, TaskTimeout)) or bool(getattr(error, "taskproc_retries", False))
+    return kinds is None or isinstance(error, (*kinds, TaskTimeout)) or bool(carried(error, "taskproc_retries"))

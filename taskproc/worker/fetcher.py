@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from taskproc.errors import SchemaMismatch, TaskprocError
+from taskproc.errors import SchemaMismatch, ServerRefused, TaskprocError
+from taskproc.outcome import Released
 from taskproc.store.waits import Marker
 from taskproc.store.work import MOST, StaleStep, Step, Work
 from taskproc.worker.loop import Loop
@@ -40,7 +41,9 @@ class Fetcher:
         self._look = True  # whether there may be something to claim
         self._took = False
         self._unanswered: list[Entry] | None = None
+        self._doubtful = 0  # how many settlements go one by one, since a step with them was refused
         self.paused = False
+        self.more = False  # whether the last step left something that may be claimed
 
     @property
     def pending(self) -> bool:
@@ -87,37 +90,66 @@ class Fetcher:
         self._look = self._took = False
         try:
             if self._unanswered is None:
-                self._unanswered, groups = self._settler.take(MOST)
+                want = 0 if self._doubtful else want
+                self._unanswered, groups = self._settler.take(1 if self._doubtful else MOST)
                 step = await self._work.step(want, groups)
             else:
                 step = await self._work.again()
-        except StaleStep as error:
-            logger.error("settling and claiming: %s", error)
-            self._settler.put_back(self._unanswered or [])
-            self._unanswered = None
-            self._look = True
-            return 0
         except SchemaMismatch:
             raise
         except TaskprocError as error:
             logger.error("settling and claiming: %s", error)
             self._look = True
-            await asyncio.sleep(PAUSE)
+            if isinstance(error, StaleStep):
+                self._settler.put_back(self._answered())
+            elif isinstance(error, ServerRefused):
+                await self._refused(self._answered(), want)
+            else:
+                await asyncio.sleep(PAUSE)
             return 0
-        taken, self._unanswered = self._unanswered or [], None
-        self._settler.settled(taken, step.lost, step.again)
+        self._doubtful = max(0, self._doubtful - 1)
+        self._settler.settled(self._answered(), step.lost, step.again)
         self._upkeep.by(self._work.horizon.due)
         self._upkeep.by(self._work.horizon.ends)
         return self._claimed(step, want)
+
+    def _answered(self) -> list[Entry]:
+        """The entries of the step at hand, which has been answered."""
+        taken, self._unanswered = self._unanswered or [], None
+        return taken
+
+    async def _refused(self, taken: list[Entry], want: int) -> None:
+        """See that what Redis refuses holds up nothing else: settlements go on one by one, and without claims."""
+        alone = len(taken) == 1 and not want
+        if alone and await self._takes_steps():
+            if not self._settler.simplify(taken[0]):
+                self._doubtful -= 1
+            return
+        self._settler.put_back(taken)
+        self._doubtful = len(taken)
+        if alone or not taken:
+            await asyncio.sleep(PAUSE)
+
+    async def _takes_steps(self) -> bool:
+        """Whether Redis takes a step of nothing: then what it refused is to blame."""
+        try:
+            await self._work.step(0, [])
+        except TaskprocError:
+            return False
+        return True
 
     def _claimed(self, step: Step, want: int) -> int:
         if step.paused != self.paused:
             self.paused = step.paused
             logger.info("the instance is %s", "paused" if step.paused else "resumed")
-        self._slots.feed(step.claims)
         count = sum(len(claims.bodies) for claims in step.claims)
-        if want and count >= want:
-            self._look = True
+        self.more = step.more or (want > 0 and count >= want)
+        self._look = self._look or self.more
+        if self._claiming:
+            self._slots.feed(step.claims)
+        else:  # it was on its way when the worker was told to stop
+            for execution in self._slots.hold(step.claims):
+                self._settler.add(execution, Released(), 0)
         return count
 
     async def _wait(self, want: int) -> None:

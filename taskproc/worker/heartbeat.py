@@ -67,6 +67,11 @@ class Heartbeat:
         self._beat()
         self._thread.start()
 
+    @property
+    def started(self) -> bool:
+        """Whether the thread was started."""
+        return self._loop is not None
+
     def poke(self) -> None:
         """Renew now, as after a subscription was lost and is back."""
         self._wake.set()

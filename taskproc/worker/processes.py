@@ -46,6 +46,11 @@ class Ended:
     retries: bool = True
 
 
+def carried(error: BaseException, name: str) -> Any:
+    """What a handler's process told of an exception; None for one of this process, whose own lookup may raise anything."""
+    return object.__getattribute__(error, "__dict__").get(name)
+
+
 class Processes:
     """Runs handlers in other processes, as many at once as there are slots."""
 

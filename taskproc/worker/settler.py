@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
 
 from taskproc import outcome as outcomes
 from taskproc.errors import AttemptsExhausted
+from taskproc.values import LONGEST
 from taskproc.worker.execution import Execution
+from taskproc.worker.processes import carried
 
 if TYPE_CHECKING:
     from taskproc.store.work import Group
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("taskproc")
 
 MESSAGE, TRACEBACK, FRAMES = 2_000, 4_000, 30
+LONGEST_MS = int(LONGEST.total_seconds() * 1000)
 
 Verb = tuple[object, ...]
+REFUSED: Verb = ("dead", 0, "")
 Entry = tuple[Execution, int, Verb | None]
 
 
@@ -73,6 +77,16 @@ class Settler:
         for member in lost:
             logger.warning("task %s: its lease was lost before its end was recorded; another worker has it", member[:32])
 
+    def simplify(self, entry: Entry) -> bool:
+        """Settle what Redis refuses as dead, without its details; False where that was refused: its lease runs out."""
+        execution, _, verb = entry
+        if verb == REFUSED:
+            logger.error("task %s: its end can't be recorded; it is delivered again", execution.task_id)
+            self.drop(execution)
+            return False
+        self._pending.insert(0, (execution, 0, REFUSED))
+        return True
+
     def put_back(self, taken: Sequence[Entry]) -> None:
         """Keep entries whose step was refused, for the next."""
         self._pending[:0] = taken
@@ -84,7 +98,7 @@ def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
         case outcomes.Done():
             return ("done",)
         case outcomes.Again(delay_ms, error):
-            return ("retry", delay_ms, describe(error, execution))
+            return ("retry", _bounded(delay_ms), describe(error, execution))
         case outcomes.Dead(AttemptsExhausted()):
             return ("exhausted",)
         case outcomes.Dead(error, True):
@@ -94,32 +108,42 @@ def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
         case outcomes.Cancelled():
             return ("cancelled",)
         case outcomes.Released(delay_ms):
-            return ("release", delay_ms)
+            return ("release", _bounded(delay_ms))
         case outcomes.Unknown(delay_ms, grace_ms, error):
             return ("unknown", delay_ms, describe(error, execution), grace_ms)
+
+
+def _bounded(delay_ms: object) -> int:
+    """A delay as Redis takes it: a class derived from ``Retry`` may bring anything."""
+    return min(max(delay_ms, 0), LONGEST_MS) if type(delay_ms) is int else 0
 
 
 def describe(error: BaseException | None, execution: Execution) -> str:
     """An attempt's error as it is kept: type, message and traceback, cut to a few kB."""
     if error is None:
         return ""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    told = getattr(error, "taskproc_traceback", None) or "".join(traceback.format_exception(error, limit=-FRAMES))
     entry = {
         "attempt": execution.context.attempt if execution.context is not None else 0,
-        "type": getattr(error, "taskproc_type", None) or name,
-        "message": _clean(_text(error))[:MESSAGE],
-        "traceback": _ends_of(_clean(told), TRACEBACK),
+        "type": _clean(carried(error, "taskproc_type") or _type_name(type(error))),
+        "message": _clean(_try(str, error))[:MESSAGE],
+        "traceback": _ends_of(_clean(carried(error, "taskproc_traceback") or _try(_traceback, error)), TRACEBACK),
     }
     return orjson.dumps(entry).decode()
 
 
-def _text(error: BaseException) -> str:
+def _type_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error, limit=-FRAMES))
+
+
+def _try(tell: Callable[[BaseException], str], error: BaseException) -> str:
     try:
-        return str(error)
-    except Exception as problem:  # an exception's own __str__ may raise anything
-        return f"<its text can't be had: {type(problem).__name__}>"
+        return tell(error)
+    except Exception as problem:  # an exception's own methods may raise anything
+        return f"<it can't be had: {type(problem).__name__}>"
 
 
 def _ends_of(text: str, most: int) -> str:

@@ -48,16 +48,19 @@ class Slots:
 
     def feed(self, claims: Sequence[Claims]) -> None:
         """Take over claimed tasks, no more than there are free slots."""
-        for claim in claims:
-            for body in claim.bodies:
-                execution = Execution(claim, body)
-                self.held[execution.member] = execution
-                self._todo.append(execution)
-                self._busy += 1
-                if self._waiting:
-                    waiter = self._waiting.pop()
-                    if not waiter.done():
-                        waiter.set_result(None)
+        taken = self.hold(claims)
+        self._todo.extend(taken)
+        self._busy += len(taken)
+        for waiter in self._waiting[: len(taken)]:
+            if not waiter.done():
+                waiter.set_result(None)
+        del self._waiting[: len(taken)]
+
+    def hold(self, claims: Sequence[Claims]) -> list[Execution]:
+        """Hold claimed tasks, without a slot for them."""
+        taken = [Execution(claim, body) for claim in claims for body in claim.bodies]
+        self.held.update((execution.member, execution) for execution in taken)
+        return taken
 
     async def run(self) -> None:
         """Run tasks until cancelled. A handler that goes on whatever cancels it is left behind."""

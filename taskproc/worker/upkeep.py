@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.store.work import PROMOTE, RESCUE, Work
 
 JITTER = 0.01
@@ -24,20 +25,35 @@ class Upkeep:
         self._prune_at = time.monotonic() + random.uniform(0, self._prune_every)
 
     async def step(self) -> float:
-        """One round; the seconds until the next."""
-        horizon = self._work.horizon
-        if self._reached(horizon.due):
-            while await self._work.promote() >= PROMOTE:
-                pass
-        if self._reached(horizon.ends):
-            while await self._work.rescue() >= RESCUE:
-                pass
-        if self._reached(self._prune_at):
-            while await self._work.prune(self._retention_ms):
-                pass
-            self._prune_at = time.monotonic() + self._prune_every * random.uniform(0.8, 1.2)
+        """One round; the seconds until the next. Raises the first error of its parts, once all have had their turn."""
+        horizon, problem = self._work.horizon, None
+        for part in (self._promote, self._rescue, self._prune):
+            try:
+                await part()
+            except SchemaMismatch:
+                raise
+            except TaskprocError as error:  # such as a stored task that can't be read: the other parts go on
+                problem = problem or error
+        if problem is not None:
+            raise problem
         nearest = min(at for at in (horizon.due, horizon.ends, self._prune_at) if at is not None)
         return min(max(0.0, nearest - time.monotonic()) + random.uniform(0, JITTER), self._longest)
+
+    async def _promote(self) -> None:
+        if self._reached(self._work.horizon.due):
+            while await self._work.promote() >= PROMOTE:
+                pass
+
+    async def _rescue(self) -> None:
+        if self._reached(self._work.horizon.ends):
+            while await self._work.rescue() >= RESCUE:
+                pass
+
+    async def _prune(self) -> None:
+        if self._reached(self._prune_at):
+            self._prune_at = time.monotonic() + self._prune_every * random.uniform(0.8, 1.2)
+            while await self._work.prune(self._retention_ms):
+                pass
 
     @staticmethod
     def _reached(at: float | None) -> bool:
