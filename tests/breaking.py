@@ -31,6 +31,13 @@ class Wordless(Exception):
         raise RuntimeError("no words")
 
 
+class Odd(Exception):
+    """An error that answers every question about itself with another error."""
+
+    def __getattr__(self, name: str) -> object:
+        raise KeyError(name)
+
+
 @task
 async def break_down(kind: str) -> None:
     """Fails in one of many ways, always."""
@@ -61,7 +68,8 @@ def raise_it(kind: str) -> None:
     raise {
         "value": ValueError("x"), "exit": SystemExit(3), "cancelled": asyncio.CancelledError(), "base": BaseException("b"),
         "stop": StopIteration(1), "generator": GeneratorExit(), "own": LongText(1, 2), "wordless": Wordless(),
-        "surrogate": ValueError("a\ud800b"), "long": ValueError("x" * 100_000), "group": ExceptionGroup("two", [OSError(1)]),
+        "odd": Odd("odd"), "surrogate": ValueError("a\ud800b"), "long": ValueError("x" * 100_000),
+        "group": ExceptionGroup("two", [OSError(1)]),
     }[kind]  # fmt: skip
 
 

@@ -81,6 +81,7 @@ ENDS = {
     "generator": ("GeneratorExit", ""),
     "own": ("tests.breaking.LongText", "1 and 2"),
     "wordless": ("tests.breaking.Wordless", "can't be had"),
+    "odd": ("tests.breaking.Odd", "odd"),
     "surrogate": ("ValueError", "a?b"),
     "long": ("ValueError", "x" * 2_000),
     "group": ("ExceptionGroup", "two (1 sub-exception)"),

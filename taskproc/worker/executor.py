@@ -31,7 +31,8 @@ from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
-from taskproc.worker.processes import Processes, carried
+from taskproc.worker.processes import Processes
+from taskproc.worker.telling import carried
 
 logger = logging.getLogger("taskproc")
 

@@ -10,7 +10,6 @@ import asyncio
 import importlib
 import pickle
 import signal
-import traceback
 from dataclasses import dataclass
 from functools import partial
 from types import MethodType
@@ -24,6 +23,7 @@ from taskproc.errors import TaskprocError
 from taskproc.handlers import module_name, options_of
 from taskproc.outcome import Signal
 from taskproc.registry import Handler
+from taskproc.worker.telling import text, told, type_name
 
 CARRIED = (
     "id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery", "created_at",
@@ -44,11 +44,6 @@ class Ended:
     text: str = ""
     traceback: str = ""
     retries: bool = True
-
-
-def carried(error: BaseException, name: str) -> Any:
-    """What a handler's process told of an exception; None for one of this process, whose own lookup may raise anything."""
-    return object.__getattribute__(error, "__dict__").get(name)
 
 
 class Processes:
@@ -125,17 +120,10 @@ def _arguments(handler: Handler, context: TaskContext) -> tuple[list[object], di
 
 
 def _ended(error: BaseException, retries: bool) -> Ended:
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     sent: bytes | None
     try:
         sent = pickle.dumps(error)
         pickle.loads(sent)
     except Exception:  # an exception's own __reduce__ may raise anything
         sent = None
-    told = "" if isinstance(error, Signal) else "".join(traceback.format_exception(error, limit=-30))
-    try:
-        text = str(error)[:2000]
-    except Exception:  # so may its __str__
-        text = ""
-    return Ended(sent, name, text, told, retries)
+    return Ended(sent, type_name(error), text(error)[:2000], "" if isinstance(error, Signal) else told(error), retries)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,14 +12,14 @@ from taskproc import outcome as outcomes
 from taskproc.errors import AttemptsExhausted
 from taskproc.values import LONGEST
 from taskproc.worker.execution import Execution
-from taskproc.worker.processes import carried
+from taskproc.worker.telling import carried, text, told, type_name
 
 if TYPE_CHECKING:
     from taskproc.store.work import Group
 
 logger = logging.getLogger("taskproc")
 
-MESSAGE, TRACEBACK, FRAMES = 2_000, 4_000, 30
+MESSAGE, TRACEBACK = 2_000, 4_000
 LONGEST_MS = int(LONGEST.total_seconds() * 1000)
 
 Verb = tuple[object, ...]
@@ -124,32 +123,17 @@ def describe(error: BaseException | None, execution: Execution) -> str:
         return ""
     entry = {
         "attempt": execution.context.attempt if execution.context is not None else 0,
-        "type": _clean(carried(error, "taskproc_type") or _type_name(type(error))),
-        "message": _clean(_try(str, error))[:MESSAGE],
-        "traceback": _ends_of(_clean(carried(error, "taskproc_traceback") or _try(_traceback, error)), TRACEBACK),
+        "type": _clean(carried(error, "taskproc_type") or type_name(error)),
+        "message": _clean(text(error))[:MESSAGE],
+        "traceback": _ends_of(_clean(carried(error, "taskproc_traceback") or told(error)), TRACEBACK),
     }
     return orjson.dumps(entry).decode()
 
 
-def _type_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error, limit=-FRAMES))
-
-
-def _try(tell: Callable[[BaseException], str], error: BaseException) -> str:
-    try:
-        return tell(error)
-    except Exception as problem:  # an exception's own methods may raise anything
-        return f"<it can't be had: {type(problem).__name__}>"
-
-
-def _ends_of(text: str, most: int) -> str:
+def _ends_of(whole: str, most: int) -> str:
     """A text cut in its middle: a long message at the end must not push the frames out."""
-    return text if len(text) <= most else f"{text[: most // 2]}\n…\n{text[-(most // 2) :]}"
+    return whole if len(whole) <= most else f"{whole[: most // 2]}\n…\n{whole[-(most // 2) :]}"
 
 
-def _clean(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+def _clean(said: str) -> str:
+    return said.encode("utf-8", "replace").decode()
