@@ -224,3 +224,15 @@ async def test_the_calls_queue_goes_before_the_handlers_and_that_before_the_batc
         await proc.enqueue_batch("batch", "acme", build)
         assert await proc.run_until_idle() == 6
         assert all(r["queue"] == r["tag"] for r in instance.records)
+
+
+async def test_rows_may_come_from_several_places_at_once(instance: Instance) -> None:
+    async with instance.open() as proc:
+
+        async def build(batch: Batch) -> None:
+            rows = [((n,) for n in range(start, start + 5_000)) for start in range(0, 20_000, 5_000)]
+            assert await asyncio.gather(*(batch.enqueue_many(handlers.noop, some) for some in rows)) == [5_000] * 4
+            await asyncio.gather(batch.flush(), batch.flush())
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        assert counters(await proc.get_batch(batch_id)) == (20_000, 0, 0, 0, 20_000)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from functools import partial
 from typing import Any
 
 import pytest
 
 from taskproc import Batch, BatchState, TaskState
+from taskproc.store import WorkerStore
 from tests import handlers
 from tests.harness import MODES, UNKNOWN, Instance, counters
 from tests.watching import counts, state_of
@@ -174,3 +177,46 @@ async def test_tasks_cancelled_while_workers_claim_end_in_one_way_each(instance:
         assert 0 < info.cancelled <= sum(told.values())
         assert counters(info) == (1_500, 1_500 - info.cancelled, 0, info.cancelled, 0)
         assert len(ran) >= info.done
+
+
+async def test_in_a_strict_queue_nobody_takes_the_place_of_a_cancelled_task(instance: Instance) -> None:
+    async with instance.open(max_workers=1) as proc:
+        await proc.set_queue_mode("default", "fifo")
+        enqueue = partial(proc.enqueue_task, "default")
+        await enqueue("acme", handlers.mark, "A1")
+        await enqueue("beta", handlers.mark, "B")
+        second = await enqueue("acme", handlers.mark, "A2")
+        assert await proc.cancel_task(second)
+        work = WorkerStore(proc._store.target, instance.name, ["default"], 30_000).work
+        [claims] = (await work.step(1, [])).claims
+        assert b"A1" in claims.bodies[0]
+        await enqueue("core", handlers.mark, "C")
+        await enqueue("acme", handlers.mark, "A3")
+        assert await proc.run_until_idle() == 3
+        assert [r["tag"] for r in instance.recorded("ran")] == ["B", "C", "A3"]
+
+
+@pytest.mark.parametrize("size", [10, 7_000])
+async def test_a_task_is_found_wherever_it_waits(instance: Instance, size: int) -> None:
+    async with instance.open() as proc:
+        ids: list[str] = []
+
+        def build(batch: Batch) -> None:
+            ids.extend(batch.options(queue=f"q{n % 3}").enqueue(handlers.swallow, "x" * size) for n in range(900))
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        assert await proc.append_batch("default", "acme", batch_id, build)
+        lists = [name for name in instance.names(":r:") if batch_id in name]
+        chosen = {ids[0], ids[899], ids[900], ids[-1], *random.Random(1).sample(ids, 40)}
+        for task_id in chosen:
+            found = await proc.get_task(task_id)
+            assert found is not None
+            assert (found.id, found.state) == (task_id, TaskState.READY)
+        for name in lists:
+            for _ in range(20):  # as rescues do, which bring tasks back to the head
+                instance.client.lmove(name, name, "RIGHT", "LEFT")
+        for task_id in chosen:
+            assert await proc.cancel_task(task_id)
+            assert await proc.get_task(task_id) is None
+        assert counters(await proc.get_batch(batch_id))[3] == len(chosen)
+        assert not await proc.cancel_task(ids[5][:22] + "zzzzzzzzzz")

@@ -13,7 +13,7 @@ from taskproc.worker import Worker
 from tests import handlers
 from tests.building import noops
 from tests.harness import Instance, counters, until
-from tests.watching import BARE
+from tests.watching import BARE, counts
 
 
 def large(size: int) -> str:
@@ -139,6 +139,33 @@ async def test_a_continuation_may_have_a_large_payload_too(instance: Instance) -
         await proc.enqueue_batch("default", "acme", build)
         assert await proc.run_until_idle() == 2
         assert [r["size"] for r in instance.recorded("end")] == [len(large(900_000))]
+        assert not kept_apart(instance)
+
+
+async def test_large_continuations_go_apart_when_they_fire_and_batch_by_batch(instance: Instance) -> None:
+    async with instance.open(max_attempts=1, max_workers=40) as proc:
+
+        def build(batch: Batch) -> None:
+            batch.enqueue(handlers.noop)
+            for n in range(3):
+                batch.continue_with(handlers.swallow, large(300_000), fails=2 if n else 0)
+            batch.options(delay=60).continue_with(handlers.swallow, large(90_000))
+
+        batches = [await proc.enqueue_batch("default", "acme", build) for _ in range(20)]
+        with pytest.raises(ExceptionGroup):
+            await proc.run_until_idle(raise_errors=True)
+        assert [counters(await proc.get_batch(batch_id)) for batch_id in batches] == [(1, 1, 0, 0, 0)] * 20
+        assert await counts(proc) == (0, 0, 20, 40)
+        assert all(
+            len(instance.client.hget(key, f)) > 80_000 for key in kept_apart(instance) for f in instance.client.hkeys(key)
+        )
+        letters = await proc.get_dead_tasks(take=100)
+        assert {(letter.name, len(letter.data)) for letter in letters} == {("tests.handlers.swallow", 300_012)}
+        assert await proc.retry_dead_tasks(max_attempts=3) == 40
+        async with instance.open(backoff=0, max_workers=40) as worker:
+            assert await worker.run_until_idle() == 3 * 40
+        assert len(instance.recorded("end")) == 60
+        assert sum(instance.client.hlen(key) for key in kept_apart(instance)) == 20
 
 
 async def test_a_task_whose_payload_went_with_its_cancelled_batch_is_cancelled(

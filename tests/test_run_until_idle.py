@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from taskproc import Batch, BatchState, TaskProcessor
 from tests import handlers
+from tests.building import marks
 from tests.harness import Instance
 from tests.measure import in_time
 
@@ -64,5 +66,18 @@ async def test_a_private_server_runs_in_one_process(anyio_backend: str) -> None:
         assert await other.run_until_idle() == 0
         assert await proc.run_until_idle() == 1
         info = await proc.get_batch(batch_id)
+        assert info is not None
+        assert info.state is BatchState.DONE
+
+
+@pytest.mark.parametrize("mode", ["fair", "fifo"])
+async def test_what_is_left_of_cancelled_batches_hides_no_work(instance: Instance, mode: Any) -> None:
+    async with instance.open() as proc:
+        await proc.set_queue_mode("default", mode)
+        ids = [await proc.enqueue_batch("default", "acme", marks(1)) for _ in range(1_000)]
+        for batch_id in ids[:-1]:
+            assert await proc.cancel_batch(batch_id)
+        assert await proc.run_until_idle() == 1
+        info = await proc.get_batch(ids[-1])
         assert info is not None
         assert info.state is BatchState.DONE
