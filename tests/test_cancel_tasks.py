@@ -13,7 +13,7 @@ from taskproc import Batch, BatchState, TaskState
 from taskproc.store import WorkerStore
 from tests import handlers
 from tests.harness import MODES, UNKNOWN, Instance, counters
-from tests.watching import counts, state_of
+from tests.watching import counts, prune, state_of
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -220,3 +220,20 @@ async def test_a_task_is_found_wherever_it_waits(instance: Instance, size: int) 
             assert await proc.get_task(task_id) is None
         assert counters(await proc.get_batch(batch_id))[3] == len(chosen)
         assert not await proc.cancel_task(ids[5][:22] + "zzzzzzzzzz")
+
+
+@pytest.mark.parametrize("end", ["prune", "mode"])
+async def test_nothing_is_left_of_tasks_cancelled_in_a_strict_queue(instance: Instance, end: str) -> None:
+    async with instance.open() as proc:
+        await proc.set_queue_mode("default", "fifo")
+        for _ in range(3):
+            assert await proc.cancel_task(await proc.enqueue_task("default", "acme", handlers.mark))
+        assert instance.names(":r:")
+        if end == "mode":
+            await proc.set_queue_mode("default", "fair")
+        else:
+            await prune(instance, proc)
+            assert instance.names(":t:") == []
+        assert instance.names(":r:") == instance.names(":fifo:") == []
+        await proc.enqueue_task("default", "acme", handlers.mark)
+        assert await proc.run_until_idle() == 1

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from taskproc import Batch, BatchState, InvalidValue, TaskInfo, TaskProcessor, TaskState
+from taskproc.store.work import Horizon
 from tests import handlers
 from tests.harness import LATE, Instance, refused
 
@@ -280,3 +281,14 @@ async def test_times_that_are_refused(instance: Instance, options: dict[str, Any
             await proc.tenant("acme").options(**options).enqueue(handlers.mark)
         with refused(instance, InvalidValue, told):
             await proc.enqueue_batch("default", "acme", lambda batch: batch.options(**options).enqueue(handlers.mark))
+
+
+def test_an_answer_that_was_overtaken_tells_nothing_of_what_is_due() -> None:
+    horizon = Horizon()
+    horizon.note(b"1000000", b"1005000", b"")
+    due = horizon.due
+    assert due is not None
+    horizon.note(b"999990", b"", b"")
+    assert horizon.due == due
+    horizon.note(b"900000", b"", b"")  # the server's clock was set back
+    assert horizon.due is None

@@ -168,6 +168,19 @@ async def test_large_continuations_go_apart_when_they_fire_and_batch_by_batch(in
         assert sum(instance.client.hlen(key) for key in kept_apart(instance)) == 20
 
 
+async def test_the_most_and_largest_continuations_of_one_batch_fire_at_once(instance: Instance) -> None:
+    async with instance.open(max_workers=100) as proc:
+
+        def build(batch: Batch) -> None:
+            batch.enqueue(handlers.noop)
+            for _ in range(100):
+                batch.continue_with(handlers.swallow, large(10_000))
+
+        await proc.enqueue_batch("default", "acme", build)
+        assert await proc.run_until_idle() == 101
+        assert {r["size"] for r in instance.recorded("end")} == {len(large(10_000))}
+
+
 async def test_a_task_whose_payload_went_with_its_cancelled_batch_is_cancelled(
     instance: Instance, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ from taskproc import Batch, InvalidValue, NotFound, TaskInfo, TaskState
 from tests import handlers
 from tests.building import noops
 from tests.harness import MODES, Instance, until
+from tests.watching import prune
 
 # lists of batches
 
@@ -91,14 +92,14 @@ async def test_pages_that_make_no_sense(instance: Instance, bounds: tuple[Any, A
 async def test_tenants_of_many_queues_are_told_in_full_and_pruned(instance: Instance) -> None:
     async with instance.open() as proc:
         for tenant in ("a", "b", "c"):
-            await asyncio.gather(*(proc.enqueue_task(f"{tenant}{n}", tenant, handlers.noop) for n in range(450)))
-        assert [(info.tenant, info.ready) for info in await proc.get_tenants()] == [("a", 450), ("b", 450), ("c", 450)]
+            await asyncio.gather(*(proc.enqueue_task(f"{tenant}{n}", tenant, handlers.noop) for n in range(550)))
+        assert [(info.tenant, info.ready) for info in await proc.get_tenants()] == [("a", 550), ("b", 550), ("c", 550)]
         for tenant in ("a", "b", "c"):
-            for n in range(0, 450, 50):
+            for n in range(0, 550, 50):
                 async with instance.open(queues=[f"{tenant}{m}" for m in range(n, n + 50)]) as worker:
                     assert await worker.run_until_idle() == 50
-        async with instance.worker(retention=0.1):
-            await until(lambda: instance.names(":t:") == [])
+        await prune(instance, proc)
+        assert instance.names(":t:") == []
         assert await proc.get_queues() == []
 
 

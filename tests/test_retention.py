@@ -325,3 +325,19 @@ async def test_what_was_staged_and_never_committed_is_dropped(
         assert await proc.get_batch(batch.id) is None
         assert counters(await proc.get_batch(live)) == (1, 0, 0, 0, 1)
         assert left(instance) == before
+
+
+async def test_a_rescue_that_fails_holds_up_no_pruning(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.enqueue_batch("default", "acme", lambda batch: None)
+        run, leases = f"{{{instance.name}}}:run", f"{{{instance.name}}}:leases"
+        instance.client.set(run, "of a wrong type")
+        instance.client.zadd(leases, {"x" * 55: 1})
+        async with instance.worker(retention=0.1):
+
+            async def none() -> bool:
+                return await proc.count_batches("acme") == 0
+
+            await until(none)
+            instance.client.delete(run)
+            await until(lambda: not instance.client.exists(leases))

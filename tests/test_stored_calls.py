@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from taskproc import TaskProcessor, TaskState
+from taskproc.store import WorkerStore
 from tests import handlers, typed
 from tests.harness import Instance, until
 
@@ -116,3 +117,17 @@ async def test_errors_of_stored_arguments_do_not_repeat_them(instance: Instance,
         assert len(dead) == 2
         assert not any("secret" in e.message + e.traceback for d in dead for e in d.errors)
         assert "secret" not in caplog.text
+
+
+async def test_numbers_that_are_none_stop_no_rescue(instance: Instance) -> None:
+    async with instance.open() as proc:
+        for n in range(3):
+            await proc.enqueue_task("default", "acme", typed.needs, n, "a")
+        odd = b'+{"a":"1e999","d":"x","n":[],"c":"1e999"}\n'
+        spoil(instance, [lambda body: body[:10] + odd + CALL.replace(b"1", b"7")])
+        store = WorkerStore(proc._store.target, instance.name, ["default"], 50)
+        assert len((await store.work.step(3, [])).claims[0].bodies) == 3
+        await store.close()
+        async with serving(instance, proc):
+            ran = await instance.wait_records(3, "ran")
+        assert sorted(r["tag"] for r in ran) == [0, 1, 7]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from taskproc import BatchState, TaskInfo, TaskProcessor
+from taskproc.store import WorkerStore
 from tests.harness import Instance, Record, until
 
 BARE = {"", ":a"}
@@ -54,3 +55,11 @@ async def emptied(proc: TaskProcessor, seconds: float = 10) -> None:
         return await counts(proc) == (0, 0, 0, 0)
 
     await until(empty, seconds)
+
+
+async def prune(instance: Instance, proc: TaskProcessor) -> None:
+    """Prune all that has ended by now, as far as one round of a worker's upkeep goes."""
+    store = WorkerStore(proc._store.target, instance.name, [], 1_000)
+    while await store.work.prune(0):
+        pass
+    await store.close()
