@@ -51,7 +51,7 @@ class Tasks:
         return found
 
     async def get(self, task_id: str) -> TaskInfo | None:
-        """A task that is delayed, running or dead, or ready where ids have it or near the end of its list; None otherwise."""
+        """A task that is delayed, running or dead, or ready where ids have it or near its end; None otherwise."""
         if not is_task_id(task_id):
             return None
         cursor = ""
