@@ -177,7 +177,7 @@ async def test_the_most_and_largest_continuations_of_one_batch_fire_at_once(inst
                 batch.continue_with(handlers.swallow, large(10_000))
 
         await proc.enqueue_batch("default", "acme", build)
-        assert await proc.run_until_idle() == 101
+        assert await asyncio.wait_for(proc.run_until_idle(), 20) == 101
         assert {r["size"] for r in instance.recorded("end")} == {len(large(10_000))}
 
 
