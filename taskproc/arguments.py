@@ -46,6 +46,14 @@ class Slot:
         self.kept = _kept(annotation)
         self.adapter = None if self.kept is not None or _is_open(annotation) else _adapter(handler, name, annotation)
 
+    @property
+    def unchanged(self) -> frozenset[type]:
+        """The types whose values come back from JSON as they are, whatever they are, where the parameter takes them."""
+        exact: frozenset[type] = frozenset({str, int, bool, types.NoneType})
+        if self.kept is not None:
+            return self.kept if self.kept <= exact else frozenset()
+        return exact if self.adapter is None and not _is_container(self.annotation) else frozenset()
+
     def dump(self, handler: str, value: object) -> bytes:
         """The value as JSON. Raises ArgumentError naming the parameter when it can't be, or would come back changed."""
         try:
@@ -120,7 +128,11 @@ def _kept(annotation: object) -> frozenset[type] | None:
 
 
 def _is_open(annotation: object) -> bool:
-    return any(annotation is kind for kind in OPEN) or annotation in (list, dict, list[Any], dict[str, Any])
+    return any(annotation is kind for kind in OPEN) or _is_container(annotation)
+
+
+def _is_container(annotation: object) -> bool:
+    return annotation in (list, dict, list[Any], dict[str, Any])
 
 
 def _adapter(handler: str, name: str, given: object) -> TypeAdapter[Any]:
@@ -199,9 +211,8 @@ class Arguments:
         self.least = sum(p.default is p.empty for p in positional)
         self.only_named = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
         self._head = b'["' + handler.encode() + b'",'
-        self._quick = [
-            slot.kept if slot.kept is not None and slot.kept != PLAIN[float] else frozenset() for slot in self.slots
-        ]
+        self._quick = [slot.unchanged for slot in self.slots]
+        self._plain = [slot.kept or (slot.unchanged if slot.adapter is None else frozenset()) for slot in self.slots]
 
     def dump(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
         """The payload of a call. Raises ArgumentError naming handler and argument, TypeError's way."""
@@ -243,6 +254,12 @@ class Arguments:
 
     def load(self, stored: list[object], named: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
         """The arguments of a stored call. Raises CorruptTask when they don't fit the handler."""
+        if not named and self.least <= len(stored) <= len(self._plain) and not self.only_named:
+            for value, kept in zip(stored, self._plain, strict=False):
+                if type(value) not in kept:
+                    break
+            else:
+                return stored, {}
         if named or not self.least <= len(stored) <= len(self.slots) or self.only_named:
             try:
                 self.fit(stored, named)
@@ -274,9 +291,9 @@ def read_call(payload: bytes) -> tuple[str, list[object], dict[str, object]]:
         call = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         raise CorruptTask(f"the call can't be read: {error}") from None
-    match call:
-        case [str(name), list(args)]:
-            return name, args, {}
-        case [str(name), list(args), dict(kwargs)]:
-            return name, args, kwargs
+    if type(call) is list and 2 <= len(call) <= 3 and type(call[0]) is str and type(call[1]) is list:
+        if len(call) == 2:
+            return call[0], call[1], {}
+        if type(call[2]) is dict:
+            return call[0], call[1], call[2]
     raise CorruptTask("the call is not a name with arguments")

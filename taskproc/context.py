@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskproc.errors import TaskprocError
 from taskproc.model import BatchInfo
-from taskproc.values import Duration, milliseconds
+from taskproc.values import Duration, from_us, milliseconds
 
 if TYPE_CHECKING:
     from taskproc.outcome import Outcome
@@ -35,27 +34,64 @@ class Services(Protocol):
         """Run an async function on the loop from a handler's thread."""
 
 
-@dataclass(slots=True, eq=False)
+PLAIN = ("id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery",
+    "is_continuation",
+)  # fmt: skip
+
+
 class TaskContext:
     """A task while it runs. ``delivery`` rises with every claim: a fencing token for the handler's own writes."""
 
-    id: str
-    name: str
-    data: bytes = field(repr=False)
-    queue: str
-    tenant: str
-    batch_id: str | None
-    attempt: int
-    max_attempts: int
-    delivery: int
-    created_at: datetime
-    is_continuation: bool = False
-    schedule_id: str | None = None
-    cancelled: bool = False
-    outcome: Outcome | None = None
-    app: Any = None
-    processor: Any = field(default=None, repr=False)
-    _services: Services | None = field(default=None, repr=False)
+    __slots__ = (
+        "_created_us", "_services", "app", "attempt", "batch_id", "cancelled", "data", "delivery", "id", "is_continuation",
+        "max_attempts", "name", "outcome", "processor", "queue", "schedule_id", "tenant",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        id: str,
+        name: str,
+        data: bytes,
+        queue: str,
+        tenant: str,
+        batch_id: str | None,
+        attempt: int,
+        max_attempts: int,
+        delivery: int,
+        created_us: int,
+        is_continuation: bool = False,
+        services: Services | None = None,
+        processor: Any = None,
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.data = data
+        self.queue = queue
+        self.tenant = tenant
+        self.batch_id = batch_id
+        self.attempt = attempt
+        self.max_attempts = max_attempts
+        self.delivery = delivery
+        self.is_continuation = is_continuation
+        self.schedule_id: str | None = None
+        self.cancelled = False
+        self.outcome: Outcome | None = None
+        self.app: Any = None
+        self.processor = processor
+        self._services = services
+        self._created_us = created_us
+
+    def __repr__(self) -> str:
+        return f"TaskContext(id={self.id!r}, name={self.name!r}, tenant={self.tenant!r}, attempt={self.attempt})"
+
+    def plain(self) -> dict[str, Any]:
+        """What makes the same context in another process, where there are no services."""
+        return {**{name: getattr(self, name) for name in PLAIN}, "created_us": self._created_us}
+
+    @property
+    def created_at(self) -> datetime:
+        """When the task, or its batch, was enqueued."""
+        return from_us(self._created_us)
 
     def raise_if_cancelled(self) -> None:
         """End the handler if its task is cancelled, timed out, or its worker stops; for handlers in threads."""

@@ -52,6 +52,10 @@ class Done:
     result: object = None
 
 
+DONE = Done()
+"""The handler returned nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """The attempt failed, another follows after the delay."""

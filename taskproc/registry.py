@@ -57,6 +57,18 @@ class Handler:
         """Whether it runs on the event loop."""
         return asyncio.iscoroutinefunction(self.function)
 
+    @cached_property
+    def stoppable(self) -> bool:
+        """Whether cancelling ends it: a thread can't be ended from outside."""
+        return self.is_async or self.options.executor == "process"
+
+    @cached_property
+    def direct(self) -> Callable[..., Any] | None:
+        """What to await where no instance, thread or process is needed."""
+        if not self.is_async or self.owner is not None or self.options.executor is not None:
+            return None
+        return self.bind(None)
+
     def returned(self, result: object) -> object:
         """What a plain function returned. Raises HandlerError for a coroutine: nothing would run it."""
         if inspect.iscoroutine(result):

@@ -13,6 +13,6 @@ local function batch_join(P, now_ms, b, seg, sizes, queues)
     end
     redis.call('HSET', record, 'queues', queues)
   end
-  tenant_add(P, now_ms, b.tenant, total)
+  if total > 0 then tenant_add(P, now_ms, b.tenant, total) end
   return total
 end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from taskproc.errors import TaskprocError
@@ -34,8 +34,19 @@ class Claims:
     bodies: list[bytes]
 
 
-Group = tuple[str, str, int, list[str], list[tuple[object, ...]]]
-"""A batch's settlements as ``include/settle_plan.lua`` has them: batch, queue, µs, members, verbs."""
+@dataclass(slots=True)
+class Group:
+    """A batch's settlements in a queue. A verb is a member's position, counted from 1, and how it ended if not just done."""
+
+    batch: str
+    queue: str
+    us: int = 0
+    members: list[str] = field(default_factory=list)
+    verbs: list[tuple[object, ...]] = field(default_factory=list)
+
+    def plain(self) -> tuple[object, ...]:
+        """As ``include/settle_plan.lua`` has it."""
+        return self.batch, self.queue, self.us, self.members, self.verbs
 
 
 @dataclass(slots=True)
@@ -88,7 +99,7 @@ class Work:
     async def step(self, want: int, groups: Sequence[Group]) -> Step:
         """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout, or StaleStep."""
         self._seq += 1
-        self._asked = want, to_json(groups)
+        self._asked = want, to_json([group.plain() for group in groups])
         return await self.again()
 
     async def again(self) -> Step:

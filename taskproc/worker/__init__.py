@@ -38,6 +38,7 @@ from taskproc.worker.executor import Executor
 from taskproc.worker.fetcher import Fetcher
 from taskproc.worker.heartbeat import Heartbeat
 from taskproc.worker.loop import Loop
+from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
 from taskproc.worker.slots import Slots
@@ -61,7 +62,7 @@ class Worker:
         self._slots = Slots(options.max_workers, self._run_one)
         self._services = WorkerServices(store, maker, work, self._slots.held)
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
-        self._executor = Executor(options, decoder)
+        self._executor = Executor(options, decoder, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
         self._upkeep = Loop("upkeep", upkeep.step)
@@ -138,12 +139,12 @@ class Worker:
 
     # roles
 
-    async def _run_one(self, execution: Execution) -> None:
-        execution.started = time.perf_counter()
-        outcome = await self._executor.run(execution)
+    async def _run_one(self, execution: Execution, scope: Scope) -> None:
+        began = time.perf_counter()
+        outcome = await self._executor.run(execution, scope)
         if execution.member not in self._slots.held:
             return  # it was handed back while it would not end
-        us = int((time.perf_counter() - execution.started) * 1e6)
+        us = int((time.perf_counter() - began) * 1e6)
         if outcome is None:
             self._settler.drop(execution)
         else:

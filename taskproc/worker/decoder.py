@@ -14,32 +14,24 @@ from taskproc.context import Services, TaskContext
 from taskproc.errors import AttemptsExhausted, CorruptTask, UnknownHandler
 from taskproc.options import Options
 from taskproc.registry import Handler, Registry
-from taskproc.values import from_ms, from_us
+from taskproc.values import LAST_MS
 from taskproc.worker.execution import Execution
 
 Fetch = Callable[[Execution, str], Awaitable[bytes | None]]
 """Gets a task's large payload from a batch's or a segment's hash."""
 
+NO_ARGUMENTS: Mapping[str, object] = {}
+
 
 @dataclass(slots=True)
 class Call:
-    """A task made ready to run."""
+    """A task made ready to run. Work of the ``execute`` option has no handler."""
 
     context: TaskContext
     handler: Handler | None
     args: list[object]
     kwargs: Mapping[str, object]
-    keep: bool = True
-
-    @property
-    def stoppable(self) -> bool:
-        """Whether cancelling ends it: a thread can't be ended from outside."""
-        return self.handler is None or self.handler.is_async or self.handler.options.executor == "process"
-
-    @property
-    def timeout_ms(self) -> int | None:
-        """The handler's time limit for an attempt."""
-        return None if self.handler is None else self.handler.options.timeout_ms
+    extension: Mapping[str, object]
 
 
 class Decoder:
@@ -52,61 +44,77 @@ class Decoder:
         self._fetch = fetch
         self._processor = processor
 
-    async def decode(self, execution: Execution) -> Call:
-        stored, extension, stub = execution.body, NOTHING, False
-        payload = stored[11:]
-        if execution.extended:
-            body = read_body(stored)
-            extension, payload, stub = body.extension, body.payload, body.stub
-        if stub:
-            payload = await self._large(execution, str(extension.get("g") or execution.claims.batch))
-        context = self._context(execution, extension, payload)
+    async def decode_extended(self, execution: Execution) -> Call:
+        """Decode a task with an extension, whose payload may lie elsewhere."""
+        body = read_body(execution.body)
+        payload = body.payload
+        if body.stub:
+            payload = await self._large(execution, str(body.extension.get("g") or execution.claims.batch))
+        return self.decode(execution, payload, body.extension)
+
+    def decode(self, execution: Execution, payload: bytes, extension: Mapping[str, object] = NOTHING) -> Call:
+        """The call that a payload makes; the execution gets its context as soon as that is known."""
+        if payload[:1] == b"!" or self._options.execute is not None:
+            return self._decode_raw(execution, payload, extension)
+        context = execution.context = self._context(execution, "", payload, extension)
+        name, args, kwargs = read_call(payload)
+        context.name = name
+        handler = self._handler(context, extension)
+        if not handler.options.raw:
+            args, kwargs = handler.arguments.load(args, kwargs)
+        return Call(context, handler, args, kwargs, extension)
+
+    def _decode_raw(self, execution: Execution, payload: bytes, extension: Mapping[str, object]) -> Call:
+        context = self._context(execution, handler_name(payload), shown_data(payload), extension)
         execution.context = context
         if self._options.execute is not None:
             _check_attempts(context)
-            return Call(context, None, [], {}, self._keeps(extension, None))
-        args: list[object]
-        kwargs: Mapping[str, object]
-        if payload[:1] == b"!":
-            args, kwargs = [context.data], {}
-        else:
-            context.name, args, kwargs = read_call(payload)
+            return Call(context, None, [], NO_ARGUMENTS, extension)
+        handler = self._handler(context, extension)
+        args: list[object] = [context.data]
+        if not handler.options.raw:
+            return Call(context, handler, *handler.arguments.load(args, NO_ARGUMENTS), extension)
+        return Call(context, handler, args, NO_ARGUMENTS, extension)
+
+    def _handler(self, context: TaskContext, extension: Mapping[str, object]) -> Handler:
         handler = self._registry.named(context.name)
         if handler is None:
             raise UnknownHandler(
                 f"no handler is named {context.name!r} in this worker; include its module, or start the new version"
             )
-        context.max_attempts = _number(extension, "m") or handler.options.max_attempts or self._options.max_attempts
+        if handler.options.max_attempts and not _number(extension, "m"):
+            context.max_attempts = handler.options.max_attempts
         _check_attempts(context)
-        if not handler.options.raw:
-            args, kwargs = handler.arguments.load(args, kwargs)
-        return Call(context, handler, args, kwargs, self._keeps(extension, handler))
+        return handler
 
-    def _keeps(self, extension: Mapping[str, object], handler: Handler | None) -> bool:
-        """Whether the task is kept as a dead letter once it has failed."""
-        own = None if handler is None else handler.options.keep
-        chosen = own != "none" if extension.get("k") is None else extension.get("k") != "n"
-        return chosen and self._options.deadletter
+    def keeps(self, call: Call) -> bool:
+        """Whether a task is kept as a dead letter once it has failed."""
+        own = None if call.handler is None else call.handler.options.keep
+        given = call.extension.get("k")
+        return self._options.deadletter and (own != "none" if given is None else given != "n")
 
-    def _context(self, execution: Execution, extension: Mapping[str, object], payload: bytes) -> TaskContext:
+    def _context(self, execution: Execution, name: str, data: bytes, extension: Mapping[str, object]) -> TaskContext:
         claims = execution.claims
-        parent = extension.get("p")
-        created = _number(extension, "c")
-        raw = payload[:1] == b"!"
+        if not extension:
+            return TaskContext(
+                execution.task_id, name, data, claims.queue, claims.tenant, claims.batch, 1,
+                self._options.max_attempts, 1, claims.created_us, False, self._services, self._processor,
+            )  # fmt: skip
+        parent, created = extension.get("p"), min(_number(extension, "c"), LAST_MS) * 1000
         return TaskContext(
             id=execution.task_id,
-            name=handler_name(payload) if raw or self._options.execute is not None else "",
-            data=shown_data(payload),
+            name=name,
+            data=data,
             queue=claims.queue,
             tenant=claims.tenant,
             batch_id=str(parent) if parent else claims.batch,
             attempt=_number(extension, "a") + 1,
             max_attempts=_number(extension, "m") or self._options.max_attempts,
             delivery=_number(extension, "d") + 1,
-            created_at=from_ms(created) if created else from_us(claims.created_us),
+            created_us=created or claims.created_us,
             is_continuation=parent is not None,
+            services=self._services,
             processor=self._processor,
-            _services=self._services,
         )
 
     async def _large(self, execution: Execution, segment: str) -> bytes:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import anyio
-
 from taskproc.context import TaskContext
 
 if TYPE_CHECKING:
     from taskproc.store.work import Claims
+    from taskproc.worker.scope import Scope
 
 
 class Stop(Enum):
@@ -25,7 +24,7 @@ class Stop(Enum):
 class Execution:
     """A claimed task: where it came from, what it became, and how to stop it."""
 
-    __slots__ = ("body", "claims", "context", "extended", "member", "scope", "started", "stop", "task_id")
+    __slots__ = ("body", "claims", "context", "extended", "member", "scope", "stop", "task_id")
 
     def __init__(self, claims: Claims, body: bytes) -> None:
         self.claims = claims
@@ -34,9 +33,8 @@ class Execution:
         self.member = self.task_id + claims.token
         self.extended = body[10:11] != b"."
         self.context: TaskContext | None = None
-        self.scope: anyio.CancelScope | None = None
+        self.scope: Scope | None = None
         self.stop: Stop | None = None
-        self.started = 0.0
 
     def halt(self, stop: Stop) -> None:
         """Tell the handler to stop: on the loop it is cancelled, in a thread it sees ``cancelled``."""

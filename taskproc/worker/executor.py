@@ -26,12 +26,13 @@ from taskproc.errors import (
     UnknownHandler,
 )
 from taskproc.options import Options
-from taskproc.outcome import Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
+from taskproc.outcome import DONE, Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
 from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.processes import Processes
+from taskproc.worker.scope import Scope
 from taskproc.worker.telling import carried
 
 logger = logging.getLogger("taskproc")
@@ -43,24 +44,31 @@ UNKNOWN_DELAY_MS = 1_000
 class Executor:
     """Runs tasks."""
 
-    def __init__(self, options: Options, decoder: Decoder) -> None:
+    def __init__(self, options: Options, decoder: Decoder, closing: Callable[[], bool]) -> None:
+        """``closing`` tells whether the tasks of the loop that call ``run`` are told to end."""
         self._options = options
+        self._closing = closing
         self._decoder = decoder
         self._processes = Processes(options.max_workers)
         self._threads = anyio.CapacityLimiter(options.max_workers)
 
-    async def run(self, execution: Execution) -> Outcome | None:
-        """One task from its claim to an outcome; None when its lease was lost and nothing is to be recorded."""
+    async def run(self, execution: Execution, scope: Scope) -> Outcome | None:
+        """One task from its claim to an outcome; None when its lease was lost and nothing is to be recorded.
+
+        ``scope`` is what cancels the call.
+        """
         outcome: Outcome | None
         try:
-            call = await self._decoder.decode(execution)
+            if execution.extended:
+                call = await self._decoder.decode_extended(execution)
+            else:
+                call = self._decoder.decode(execution, execution.body[11:])
         except Exception as error:  # whatever is stored, or does not fit the handler: it ends this task, not the worker
             outcome = self._refuse(error, execution)
         else:
-            if execution.stop is None:
-                outcome = await self._execute(execution, call)
-            else:
-                outcome = await self._classify(call, None, None, execution.stop)
+            token = current.set(call.context)
+            outcome = await self._execute(execution, call, scope)
+            current.reset(token)
         if execution.context is not None:
             execution.context.outcome = outcome
             if self._options.on_task_end is not None:
@@ -83,31 +91,52 @@ class Executor:
 
     # call
 
-    async def _execute(self, execution: Execution, call: Call) -> Outcome | None:
-        current.set(call.context)
+    async def _execute(self, execution: Execution, call: Call, scope: Scope) -> Outcome | None:
         if self._options.on_task_start is not None:
             await self._hook(call.context, self._options.on_task_start, call.context)
-            if execution.stop is not None:  # it was told to stop while there was nothing to cancel yet
-                return await self._classify(call, None, None, execution.stop)
+        if execution.stop is not None:  # it was told to stop while there was nothing to cancel yet
+            return await self._classify(call, None, execution.stop)
         error: BaseException | None = None
         result: object = None
-        timer: asyncio.TimerHandle | None = None
-        if call.timeout_ms is not None:
-            timer = asyncio.get_running_loop().call_later(call.timeout_ms / 1000, execution.halt, Stop.TIMEOUT)
+        handler, timer, caught = call.handler, self._timer(execution, call.handler), False
+        execution.scope = scope if handler is None or handler.stoppable else None
         try:
-            with anyio.CancelScope() as scope:
-                execution.scope = scope if call.stoppable else None
+            if handler is not None and handler.direct is not None:
+                result = await handler.direct(*call.args, **call.kwargs)
+            else:
                 result = await self._call(call)
         except BaseException as problem:
-            if _is_ours(problem):
-                raise
             error = problem
-        finally:
-            execution.scope = None
-            if timer is not None:
-                timer.cancel()
-        stopped = execution.stop if error is not None or scope.cancelled_caught or execution.stop is Stop.TIMEOUT else None
-        return await self._classify(call, result, error, stopped)
+        execution.scope = None
+        if timer is not None:
+            timer.cancel()
+        if scope.used:
+            error, caught = scope.renew(error)
+        if error is not None and self._ends(error):
+            raise error
+        stopped = execution.stop if error is not None or caught or execution.stop is Stop.TIMEOUT else None
+        if error is None and stopped is None:
+            return DONE if result is None else Done(result)
+        return await self._classify(call, error, stopped)
+
+    def _timer(self, execution: Execution, handler: Handler | None) -> asyncio.TimerHandle | None:
+        """What stops a handler that has a time limit."""
+        if handler is None or handler.options.timeout_ms is None:
+            return None
+        return asyncio.get_running_loop().call_later(handler.options.timeout_ms / 1000, execution.halt, Stop.TIMEOUT)
+
+    def _ends(self, error: BaseException) -> bool:
+        """Whether an exception ends the runner: users' code may raise anything else, SystemExit included."""
+        if not isinstance(error, asyncio.CancelledError):
+            return isinstance(error, KeyboardInterrupt)
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            return False
+        if self._closing():
+            return True
+        while task.cancelling():  # the handler has cancelled the task of the loop that runs it
+            task.uncancel()
+        return False
 
     async def _call(self, call: Call) -> object:
         handler, context = call.handler, call.context
@@ -148,9 +177,7 @@ class Executor:
 
     # classify
 
-    async def _classify(
-        self, call: Call, result: object, error: BaseException | None, stopped: Stop | None
-    ) -> Outcome | None:
+    async def _classify(self, call: Call, error: BaseException | None, stopped: Stop | None) -> Outcome | None:
         match stopped:
             case Stop.LOST:
                 logger.warning("task %s: its lease was lost; another worker has it", call.context.id)
@@ -160,10 +187,10 @@ class Executor:
             case Stop.STOPPING:
                 return Released()
             case Stop.TIMEOUT:
-                error = TaskTimeout(f"it ran longer than its limit of {(call.timeout_ms or 0) / 1000:g} s")
+                limit = (call.handler.options.timeout_ms or 0) if call.handler is not None else 0
+                error = TaskTimeout(f"it ran longer than its limit of {limit / 1000:g} s")
+        assert error is not None
         match error:
-            case None:
-                return Done(result)
             case Retry(delay_ms=delay_ms):
                 return await self._again(call, None, delay_ms)
             case Snooze(delay_ms=delay_ms):
@@ -203,7 +230,7 @@ class Executor:
             own = call.handler.options.backoff if call.handler is not None else None
             return milliseconds("backoff", (own or self._options.backoff)(context.attempt))
         except BaseException as error:
-            if _is_ours(error):
+            if self._ends(error):
                 raise
             logger.exception("task %s: its backoff can't be had; it is tried again at once", context.id)
             return 0
@@ -211,7 +238,7 @@ class Executor:
     async def _dead(self, call: Call, error: BaseException) -> Outcome:
         await self._error(call.context, error)
         logger.warning("task %s (%s) is dead: %s", call.context.id, call.context.name, type(error).__name__)
-        return Dead(error, keep=call.keep)
+        return Dead(error, keep=self._decoder.keeps(call))
 
     async def _error(self, context: TaskContext, error: BaseException) -> None:
         if self._options.on_task_error is not None:
@@ -221,7 +248,7 @@ class Executor:
         try:
             await hook(*args)
         except BaseException as error:
-            if _is_ours(error):
+            if self._ends(error):
                 raise
             logger.exception("task %s: a hook failed", context.id)
 
@@ -232,14 +259,6 @@ def _in_thread(handler: Handler, function: Callable[..., Any], call: Call) -> tu
         return handler.returned(function(*call.args, **call.kwargs)), None
     except BaseException as error:
         return None, error
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether an exception ends the worker: users' code may raise anything else, SystemExit included."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt)
 
 
 def _retries(call: Call, error: BaseException) -> bool:

@@ -25,11 +25,6 @@ from taskproc.outcome import Signal
 from taskproc.registry import Handler
 from taskproc.worker.telling import text, told, type_name
 
-CARRIED = (
-    "id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery", "created_at",
-    "is_continuation", "schedule_id",
-)  # fmt: skip
-
 
 class RemoteError(TaskprocError):
     """An exception of a handler's process that can't be sent here; its type and traceback are kept as text."""
@@ -55,8 +50,7 @@ class Processes:
     async def call(self, handler: Handler, context: TaskContext) -> None:
         """Run a handler; cancelling this kills its process. Raises what the handler raised."""
         place = (module_name(handler.function.__module__), handler.function.__qualname__)
-        carried = {name: getattr(context, name) for name in CARRIED}
-        run = partial(run_here, place, handler.name, carried)
+        run = partial(run_here, place, handler.name, context.plain())
         ended = await anyio.to_process.run_sync(run, cancellable=True, limiter=self._limiter)
         if ended.error is None and not ended.kind:
             return

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import orjson
 
 from taskproc import outcome as outcomes
 from taskproc.errors import AttemptsExhausted
+from taskproc.store.work import Group
 from taskproc.values import LONGEST
 from taskproc.worker.execution import Execution
 from taskproc.worker.telling import carried, text, told, type_name
-
-if TYPE_CHECKING:
-    from taskproc.store.work import Group
 
 logger = logging.getLogger("taskproc")
 
@@ -51,19 +48,18 @@ class Settler:
     def take(self, most: int) -> tuple[list[Entry], list[Group]]:
         """The oldest entries, and the groups that a step takes. They stay held until ``settled``."""
         taken, self._pending = self._pending[:most], self._pending[most:]
-        found: dict[tuple[str, str], list[object]] = {}
+        found: dict[tuple[str, str], Group] = {}
+        claims, group = None, Group("", "")
         for execution, us, verb in taken:
-            claims = execution.claims
-            place = (claims.batch, claims.queue)
-            group = found.get(place)
-            if group is None:
-                group = found[place] = [claims.batch, claims.queue, 0, [], []]
-            group[2] += us  # type: ignore[operator]
-            members: list[str] = group[3]  # type: ignore[assignment]
-            members.append(execution.member)
+            if execution.claims is not claims:
+                claims = execution.claims
+                place = claims.batch, claims.queue
+                group = found.get(place) or found.setdefault(place, Group(*place))
+            group.us += us
+            group.members.append(execution.member)
             if verb is not None:
-                group[4].append((len(members), *verb))  # type: ignore[attr-defined]
-        return taken, list(found.values())  # type: ignore[arg-type]
+                group.verbs.append((len(group.members), *verb))
+        return taken, list(found.values())
 
     def settled(self, taken: Sequence[Entry], lost: Sequence[str], again: Sequence[str]) -> None:
         """Let go of what a step has answered; what it put off is sent again."""
