@@ -30,13 +30,18 @@ local function answer(lost, again, claims, more)
 end
 
 local last = redis.call('HMGET', memory, 'seq', 'lost', 'again', 'ids')
+redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis lets through
+if last[1] and seq <= tonumber(last[1]) then
+  for _, q in ipairs(queues) do -- a marker may have been taken for this call
+    if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then wake(P, q) end
+  end
+end
 if last[1] and seq < tonumber(last[1]) then return {'stale'} end
 if last[1] and seq == tonumber(last[1]) then
   return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token), 0)
 end
 
 settle_check(groups)
-redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis lets through
 local lost, again = settle(P, now_ms, us, groups)
 local more = 0
 local c = {

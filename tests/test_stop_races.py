@@ -43,8 +43,8 @@ async def test_what_a_step_brings_after_the_stop_is_handed_back(instance: Instan
     asked, told = asyncio.Event(), asyncio.Event()
     again = Work.again
 
-    async def slowly(work: Work) -> Step:
-        step = await again(work)
+    async def slowly(work: Work, want: int) -> Step:
+        step = await again(work, want)
         if step.claims:
             asked.set()
             await told.wait()
@@ -52,8 +52,8 @@ async def test_what_a_step_brings_after_the_stop_is_handed_back(instance: Instan
 
     monkeypatch.setattr(Work, "again", slowly)
     async with instance.open() as proc:
-        running = asyncio.create_task(proc.run())
         await proc.enqueue_task("default", "acme", handlers.mark)
+        running = asyncio.create_task(proc.run())
         await asked.wait()
         stopping = asyncio.create_task(proc.stop())
         await asyncio.sleep(0.05)

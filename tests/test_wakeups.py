@@ -46,7 +46,7 @@ async def test_a_task_wakes_one_of_a_hundred_idle_workers(instance: Instance) ->
                 await instance.wait_records(n + 1)
                 await until(lambda: all_wait(instance, 100))
                 await asyncio.sleep(0.1)
-            # One step claims and one settles; there may be one more where the worker looks again at once.
+            # One step claims, asked for ahead, and one settles; there may be one more where the worker looks again at once.
             assert proxy.requests.count("step") - steps <= 15
         finally:
             await asyncio.gather(*(worker.stop() for worker in workers))

@@ -84,9 +84,9 @@ class WorkerStore:
         self._prefix = prefix = prefix_of(instance)
         self.patience: float | None = None
         self.wire = Wire(target, prefix)
-        self.work = Work(bind(self._run, prefix), queues, lease_ms)
-        self.leases = Leases(target, prefix)
         self.marker = Marker(self.wire, prefix, queues)
+        self.work = Work(bind(self._run, prefix), self.marker, prefix, queues, lease_ms)
+        self.leases = Leases(target, prefix)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self.patience)

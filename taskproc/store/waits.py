@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import hiredis
@@ -17,6 +18,7 @@ import redis
 from redis.asyncio.connection import AbstractConnection
 
 from taskproc.keys import key
+from taskproc.store.lua import Script
 from taskproc.store.wire import Wire
 
 logger = logging.getLogger("taskproc")
@@ -26,33 +28,72 @@ PING_SECONDS = 10.0
 
 
 class Marker:
-    """Waits for the wake-up marker of any of some queues, in their order."""
+    """Waits for the wake-up marker of any of some queues, in their order.
+
+    A call that is sent after the wait is done by Redis as soon as the wait ends, so its answer comes with the marker: what
+    an idle worker asks for anyway is here one round trip earlier.
+    """
 
     def __init__(self, wire: Wire, prefix: str, queues: Sequence[str]) -> None:
         self._wire = wire
+        self._slot_key = prefix + "~"
         self._keys = [key(prefix, "wake", queue) for queue in queues]
         self._connection: AbstractConnection | None = None
+        self._waiting = False
+        self._dropped = False
+        self._next: bytes | None = None  # the call behind the wait at hand, or the next one
 
-    async def wait(self, seconds: float) -> bool:
-        """Whether a marker came within some seconds. Cancelling it drops the connection."""
+    @property
+    def taken(self) -> bool:
+        """Whether there is a call behind the wait; there is room for one."""
+        return self._next is not None
+
+    async def ask(self, script: Script, args: Sequence[Any]) -> None:
+        """Have a script called when the wait ends. Its answer is a hint too: it may never come."""
+        self._next = _pack((b"EVALSHA", script.sha, 1, self._slot_key, *args))
+        if self._waiting and self._connection is not None:
+            with suppress(redis.RedisError, OSError):  # the wait notices it too
+                await self._connection.send_packed_command(self._next, check_health=False)
+
+    async def wait(self, seconds: float) -> tuple[bool, Any]:
+        """Whether a marker came within some seconds, and the call's answer. Cancelling drops the connection."""
         try:
             if self._connection is None or not self._connection.is_connected:
                 self._connection = await self._wire.connect()
-            command = (b"BLPOP", *self._keys, max(0.01, round(seconds, 3)))
+            command = _pack((b"BLPOP", *self._keys, max(0.01, round(seconds, 3))))
             async with asyncio.timeout(seconds + PING_SECONDS):
-                await self._connection.send_packed_command(_pack(command), check_health=False)
-                return await self._connection.read_response(timeout=math.inf) is not None
+                self._waiting = True
+                await self._connection.send_packed_command(command + (self._next or b""), check_health=False)
+                came = await self._connection.read_response(timeout=math.inf) is not None
+                self._waiting = False
+                return came, await self._answer(self._connection)
         except (redis.RedisError, OSError, TimeoutError) as error:
-            await self.close()
-            await self._wire.forget(error)
-            await asyncio.sleep(min(PAUSE, seconds))
-            return False
+            if not self._dropped:
+                await self.close()
+                await self._wire.forget(error)
+                await asyncio.sleep(min(PAUSE, seconds))
+            return False, None
+        finally:
+            self._waiting, self._next, self._dropped = False, None, False
+
+    async def _answer(self, connection: AbstractConnection) -> Any:
+        if self._next is None:
+            return None
+        try:
+            return await connection.read_response(timeout=math.inf)
+        except redis.ResponseError:  # such as a script that the server doesn't know any more
+            return None
+
+    async def drop(self) -> None:
+        """Take the call behind the wait back, and with it the wait, which ends without a marker."""
+        self._dropped, self._next = self._waiting, None
+        await self.close()
 
     async def close(self) -> None:
         """Close the connection."""
         if self._connection is not None:
-            await self._connection.disconnect(nowait=True)
-            self._connection = None
+            connection, self._connection = self._connection, None
+            await connection.disconnect(nowait=True)
 
 
 class Events:

@@ -11,7 +11,8 @@ from taskproc.errors import TaskprocError
 from taskproc.ids import new_id
 from taskproc.keys import SCHEMA
 from taskproc.store.queues import mismatch
-from taskproc.store.scripts import Scripts, to_json
+from taskproc.store.scripts import SCRIPTS, Json, Scripts, to_json
+from taskproc.store.waits import Marker
 
 MOST = 128
 """Settlements and claims of one step: more would make the script too long."""
@@ -87,25 +88,41 @@ class StaleStep(TaskprocError):
 class Work:
     """A worker's side of the store. Its id is new for each start: with a step's number it makes a lease's token."""
 
-    def __init__(self, scripts: Scripts, queues: Sequence[str], lease_ms: int) -> None:
+    def __init__(self, scripts: Scripts, marker: Marker, prefix: str, queues: Sequence[str], lease_ms: int) -> None:
         self.worker = new_id()
         self.horizon = Horizon()
         self._scripts = scripts
+        self._marker = marker
+        self._prefix = prefix
         self._lease_ms = lease_ms
         self._queues = to_json(list(queues))
         self._seq = 0
-        self._asked = 0, to_json([])
+        self._groups = to_json([])
 
     async def step(self, want: int, groups: Sequence[Group]) -> Step:
         """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout, or StaleStep."""
         self._seq += 1
-        self._asked = want, to_json([group.plain() for group in groups])
-        return await self.again()
+        self._groups = to_json([group.plain() for group in groups])
+        return await self.again(want)
 
-    async def again(self) -> Step:
+    async def again(self, want: int) -> Step:
         """The last step once more, as when it was not answered: what it has done it doesn't do again."""
-        want, groups = self._asked
-        reply = await self._scripts.step(SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, groups)
+        return self.read(await self._scripts.step(*self._call(want)))
+
+    async def ask(self, want: int) -> None:
+        """Have a step done that settles nothing, as soon as a marker comes; ``read`` takes its answer, if one comes.
+
+        Where another step has to go first, this one has to be sent with ``again``, as one that was not answered.
+        """
+        self._seq += 1
+        self._groups = to_json([])
+        await self._marker.ask(SCRIPTS["step"], (self._prefix, *self._call(want)))
+
+    def _call(self, want: int) -> tuple[int, str, int, int, int, Json, Json]:
+        return SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, self._groups
+
+    def read(self, reply: list[Any]) -> Step:
+        """What a step has answered. Raises SchemaMismatch or StaleStep."""
         if reply[0] == b"schema":
             raise mismatch(int(reply[1]))
         if reply[0] == b"stale":

@@ -3,12 +3,17 @@
 Claiming and settling share one call, so the loop below is all that goes between a worker and Redis while
 tasks run: as soon as an answer is there, the next step goes out with what has ended meanwhile. With
 nothing to settle and nothing to claim it waits: for a task to end, for a wake-up marker, or for the poll.
+
+A worker where nothing runs asks for its next step ahead: Redis does it in the moment in which the marker comes. It counts
+as a step that has not been answered: where another has to go first, the same is sent again, and what Redis has done is
+not done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 from taskproc.errors import SchemaMismatch, ServerRefused, TaskprocError
 from taskproc.outcome import Released
@@ -41,6 +46,7 @@ class Fetcher:
         self._look = True  # whether there may be something to claim
         self._took = False
         self._unanswered: list[Entry] | None = None
+        self._ahead = False  # whether a step is asked for that Redis does when a marker comes
         self._doubtful = 0  # how many settlements go one by one, since a step with them was refused
         self.paused = False
         self.more = False  # whether the last step left something that may be claimed
@@ -48,7 +54,7 @@ class Fetcher:
     @property
     def pending(self) -> bool:
         """Whether something has to be settled, or a step has not been answered."""
-        return len(self._settler) > 0 or self._unanswered is not None
+        return len(self._settler) > 0 or self._unanswered is not None or self._ahead
 
     def poke(self) -> None:
         """Something has ended: there is something to settle, or a slot is free."""
@@ -79,22 +85,30 @@ class Fetcher:
         while self._claiming or self._slots.busy or self.pending:
             self._news.clear()
             want = min(self._slots.free, MOST) if self._claiming else 0
-            if self.pending or (want and self._look) or self._took:
+            if self._due(want):
                 await self.step(want)
             else:
                 await self._wait(want)
         self._over.set()
 
+    def _due(self, want: int) -> bool:
+        """Whether a step has to go out."""
+        waits = self._claiming and self._ahead
+        return len(self._settler) > 0 or self._took or (want > 0 and self._look) or (self.pending and not waits)
+
     async def step(self, want: int) -> int:
         """One step; how many tasks were claimed. One that got no answer is sent again, the same, before another."""
         self._look = self._took = False
+        if self._ahead:
+            self._ahead, self._unanswered = False, []
+            await self._marker.drop()
         try:
             if self._unanswered is None:
                 want = 0 if self._doubtful else want
                 self._unanswered, groups = self._settler.take(1 if self._doubtful else MOST)
                 step = await self._work.step(want, groups)
             else:
-                step = await self._work.again()
+                step = await self._work.again(want)
         except SchemaMismatch:
             raise
         except TaskprocError as error:
@@ -109,9 +123,16 @@ class Fetcher:
             return 0
         self._doubtful = max(0, self._doubtful - 1)
         self._settler.settled(self._answered(), step.lost, step.again)
-        self._upkeep.by(self._work.horizon.due)
-        self._upkeep.by(self._work.horizon.ends)
         return self._claimed(step, want)
+
+    def _take(self, answer: list[Any]) -> None:
+        """Take the answer to the step that was asked for ahead."""
+        self._ahead = False
+        try:
+            self._claimed(self._work.read(answer), min(self._slots.free, MOST))
+        except StaleStep:
+            self._look = True
+        self._news.set()
 
     def _answered(self) -> list[Entry]:
         """The entries of the step at hand, which has been answered."""
@@ -139,6 +160,8 @@ class Fetcher:
         return True
 
     def _claimed(self, step: Step, want: int) -> int:
+        self._upkeep.by(self._work.horizon.due)
+        self._upkeep.by(self._work.horizon.ends)
         if step.paused != self.paused:
             self.paused = step.paused
             logger.info("the instance is %s", "paused" if step.paused else "resumed")
@@ -154,9 +177,12 @@ class Fetcher:
 
     async def _wait(self, want: int) -> None:
         if want and not self.paused:
+            if not (self._slots.busy or self._ahead or self._marker.taken):
+                self._ahead = True
+                await self._work.ask(want)
             self._hungry.set()
         try:
-            async with asyncio.timeout(self._poll):
+            async with asyncio.timeout(None if self._ahead else self._poll):  # what is asked for ahead comes by the poll
                 await self._news.wait()
         except TimeoutError:
             self._look = True
@@ -166,8 +192,13 @@ class Fetcher:
         while True:
             await self._hungry.wait()
             self._hungry.clear()
-            if await self._marker.wait(self._poll):
+            came, answer = await self._marker.wait(self._poll)
+            if self._ahead and answer is not None:
+                self._take(answer)
+            elif came:
                 self._took = True  # a step leaves another marker where work is left, even if no slot is free by now
+                self.look()
+            elif self._ahead:
                 self.look()
             elif self._slots.free and not self.paused and self._claiming:
                 self._hungry.set()
