@@ -41,7 +41,7 @@ class Saq(Peer):
     name = "SAQ"
     distribution = "saq"
     settings = (
-        "uvloop, hiredis, orjson, 50 slots for no-op tasks (10 drain 10% to 26% less, 100 up to 14% less), no time-out, no stored "
+        "uvloop, hiredis, orjson, 50 slots for no-op tasks (10 drain 10% to 26% less, 100 no more), no time-out, no stored "
         "result; 50 callers at once for bulk, as it has no bulk call. Acknowledges after running."
     )
     lacks = (
