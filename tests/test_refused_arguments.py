@@ -80,6 +80,13 @@ async def test_what_would_not_come_back_is_refused_by_name(instance: Instance, n
                 await enqueue(**{name: value})
 
 
+async def test_no_number_is_not_taken_for_nothing(instance: Instance) -> None:
+    async with instance.open() as proc:
+        for enqueue in ways(proc, typed.weigh):
+            with refused(instance, ArgumentError, "^tests.typed.weigh: argument 'weight'"):
+                await enqueue(float("nan"))
+
+
 def ways(proc: TaskProcessor, handler: Callable[..., Any]) -> list[Callable[..., Any]]:
     """The ways to enqueue a call."""
 

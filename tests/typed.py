@@ -167,6 +167,11 @@ async def opaque(thing: Opaque) -> None:
 
 
 @task
+async def weigh(weight: float | None, *, unit: str = "kg") -> None:
+    """Takes a number or nothing."""
+
+
+@task
 async def needs(number: int, text: str) -> None:
     """Has two required parameters."""
     note("ran", tag=number)
