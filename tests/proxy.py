@@ -134,6 +134,10 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
+        if self._refusing:  # it was on its way when that began
+            server[1].transport.abort()
+            writer.transport.abort()
+            return
         link = Link((reader, writer), server)
         self._links.add(link)
         pumps = [asyncio.create_task(self._forward(link)), asyncio.create_task(self._answer(link))]
