@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-OURS = "taskproc"
+OURS, BOUND = "taskproc", "yardstick"
+HERE = (OURS, BOUND)
+"""What is run in the environment at hand."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ TASKIQ = ("taskiq", "taskiq-redis", "uvloop", "hiredis", "msgpack")
 
 PEERS = (
     _python(OURS, 140_000, 15_000),
+    _python(BOUND, 140_000, 15_000),
     _python("repid", 28_000, 12_000, "repid[redis]", "typing-extensions", "uvloop", "hiredis", "orjson"),
     _python("taskiq_list", 10_000, 7_000, *TASKIQ, environment="taskiq"),
     _python("taskiq_stream", 10_000, 7_000, *TASKIQ, environment="taskiq"),

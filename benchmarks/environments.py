@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.catalogue import OURS, Peer
+from benchmarks.catalogue import HERE, Peer
 from benchmarks.processes import Failed, last_line
 
 ADAPTERS = Path(__file__).parent / "peers"
@@ -19,7 +19,7 @@ MAKE_SECONDS = 600
 
 def command_of(peer: Peer) -> list[str]:
     """What runs a peer's adapter, up to the adapter's own arguments. Raises Failed where it can't be installed."""
-    if peer.name == OURS:
+    if peer.name in HERE:
         return [sys.executable, str(_adapter(ADAPTERS, peer, "py"))]
     place = ROOT / peer.place
     if not _is_ready(place, peer):

@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.yardstick import Yardstick
+from benchmarks.peers.yardstick import Yardstick
 from taskproc import Batch, TaskProcessor, task
 from taskproc.store.embedded import open_embedded
 

@@ -34,5 +34,6 @@ if #scores > 0 then redis.call('ZADD', leases, 'XX', 'GT', unpack(scores)) end
 if info ~= '' then
   redis.call('SET', key(P, 'worker', worker), info, 'PX', 2 * lease)
   redis.call('ZADD', key(P, 'workers'), now_ms + 2 * lease, worker)
+  redis.call('PEXPIRE', key(P, 'w', worker), 2 * lease)
 end
 return {'ok', lost, cancelled}

@@ -46,26 +46,33 @@ local lost, again = settle(P, now_ms, us, groups)
 local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
-  ids = {}, leases = {}, run = {}, out = {},
+  ids = {}, leases = {}, run = {}, out = {}, gone = {},
 }
 if not state[2] then
   for _, q in ipairs(queues) do
+    local empty = false
     if want > 0 then
-      local strict = redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo'
-      want = want - (strict and claim_fifo(P, c, q, want) or claim_fair(P, c, q, want))
+      local claimed, line = 0, redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'claimed')
+      if line[1] == 'fifo' then
+        claimed = claim_fifo(P, c, q, want)
+      else
+        claimed, empty = claim_fair(P, c, q, want, {virtual = tonumber(line[2] or 0), claimed = tonumber(line[3] or 0)})
+      end
+      want = want - claimed
     end
-    if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
+    if not empty and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
       wake(P, q)
       if want > 0 then more = 1 end
     else
-      redis.call('UNLINK', key(P, 'wake', q))
+      c.gone[#c.gone + 1] = key(P, 'wake', q)
     end
   end
 end
+if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end
 if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))
   redis.call('ZADD', key(P, 'leases'), unpack(c.leases))
 end
 redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again), 'ids', table.concat(c.ids))
-redis.call('PEXPIRE', memory, 2 * lease)
+if not last[1] then redis.call('PEXPIRE', memory, 2 * lease) end -- lease_renew.lua puts it off
 return answer(lost, again, c.out, more)

@@ -7,7 +7,7 @@ local function claim_from(P, c, q, seg, n, strict)
   if not popped then return 0, false end
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
   local b = redis.call('HMGET', record, 'created', 'tenant', field)
-  local size, bodies = redis.call('LLEN', list), popped
+  local size, bodies = #popped < n and 0 or redis.call('LLEN', list), popped
   if b[3] then
     bodies = {}
     for _, body in ipairs(popped) do

@@ -1,4 +1,5 @@
--- The tasks of a chunk's lists summed by kind and queue: {kind, queue, n}.
+-- The tasks of a chunk's lists summed by kind and queue: {kind, queue, n}, with the length that the list has now, if it
+-- is known.
 local function list_sizes(lists)
   local sizes, at = {}, {}
   for _, list in ipairs(lists) do
@@ -7,7 +8,7 @@ local function list_sizes(lists)
       sizes[#sizes + 1] = {list[1], list[2], 0}
       at[name] = #sizes
     end
-    sizes[at[name]][3] = sizes[at[name]][3] + list[3]
+    sizes[at[name]][3], sizes[at[name]].length = sizes[at[name]][3] + list[3], list.length
   end
   return sizes
 end

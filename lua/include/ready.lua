@@ -4,11 +4,12 @@ local function ready(P, q, tenant, seg, n, first, at_head)
   local pushed = redis.call('HINCRBY', key(P, 'tq', q, tenant), 'pushed', n)
   if pushed == n then enrol(P, q, tenant) end
   redis.call('HINCRBY', key(P, 'q', q), 'pushed', n)
-  if redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo' then
+  local line = redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
+  if line[1] == 'fifo' then
     ticket(P, q, seg, n, at_head)
   else
     if first then redis.call('RPUSH', key(P, 'lane', q, tenant), seg) end
-    ring_enter(P, q, tenant)
+    ring_enter(P, q, tenant, tonumber(line[2] or 0))
   end
   wake(P, q)
 end

@@ -5,7 +5,7 @@ local function reveal(P, tenant, batch, seg, sizes)
   for _, size in ipairs(sizes) do
     local kind, q, n = size[1], size[2], size[3]
     if kind == 'r' then
-      ready(P, q, tenant, seg, n, list_size(P, seg, 'r', q) == n)
+      ready(P, q, tenant, seg, n, (size.length or list_size(P, seg, 'r', q)) == n)
       live[#live + 1] = seg .. ':r:' .. q
     elseif kind == 'd' then
       enrol(P, q, tenant)

@@ -1,6 +1,7 @@
 -- Writes a chunk of tasks under a segment's own keys, where nobody sees them yet.
 -- lists: {kind, queue, n, delay_ms, due_ms} with kind r (ready: n bodies), d (delayed: n bodies) or
--- big (n pairs of local id and payload), their arguments from args[at] on. stamp: note the time of creation.
+-- big (n pairs of local id and payload), their arguments from args[at] on; a list of kind r gains the
+-- length that the segment's has now. stamp: note the time of creation.
 local function stage_put(P, now_ms, seg, lists, args, at, stamp)
   for _, list in ipairs(lists) do
     local kind, q, n = list[1], list[2], list[3]
@@ -12,7 +13,7 @@ local function stage_put(P, now_ms, seg, lists, args, at, stamp)
         for i = at, last do args[i] = body_stamp(args[i], now_ms) end
       end
       if kind == 'r' then
-        redis.call('RPUSH', key(P, 'b', seg, 'r', q), unpack(args, at, last))
+        list.length = redis.call('RPUSH', key(P, 'b', seg, 'r', q), unpack(args, at, last))
       else
         local due, scores, bodies = list[5] or now_ms + list[4], {}, {}
         for i = at, last do
