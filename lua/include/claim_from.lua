@@ -21,18 +21,17 @@ local function claim_from(P, c, q, seg, n, strict)
     end
   end
   if size == 0 and seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+  local ids, leases, run, n_ids, start = c.ids, c.leases, c.run, #c.ids, q .. '\n' .. c.now .. '\n'
   for i, body in ipairs(bodies) do
     if not string.find(body, '^%w%w%w%w%w%w%w%w%w%w.') then
       body = string.gsub(string.sub(body, 1, 10), '[^%w]', '?') .. string.sub(body, 11)
       body = body .. string.rep('?', 11 - #body)
       bodies[i] = body
     end
-    local id = batch .. string.sub(body, 1, 10)
-    c.ids[#c.ids + 1] = id
-    c.leases[#c.leases + 1] = c.deadline
-    c.leases[#c.leases + 1] = id .. c.token
-    c.run[#c.run + 1] = id
-    c.run[#c.run + 1] = q .. '\n' .. c.now .. '\n' .. body
+    local id, at = batch .. string.sub(body, 1, 10), 2 * (n_ids + i)
+    ids[n_ids + i] = id
+    leases[at - 1], leases[at] = c.deadline, id .. c.token
+    run[at - 1], run[at] = id, start .. body
   end
   if #bodies > 0 then c.out[#c.out + 1] = {q, b[2] or '', batch, b[1] or '0', bodies} end
   return #bodies, size > 0, b[2]

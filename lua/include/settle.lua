@@ -3,11 +3,8 @@
 local function settle(P, now_ms, us, groups)
   local plan, lost, again = settle_plan(P, groups)
   if #plan == 0 then return lost, again end
-  local members, ids, others = {}, {}, {}
+  local others = {}
   for _, p in ipairs(plan) do
-    for _, member in ipairs(p.members) do
-      members[#members + 1], ids[#ids + 1] = member, string.sub(member, 1, 32)
-    end
     for _, other in ipairs(p.others) do others[#others + 1] = other[1] end
   end
   local entries, stopped = {}, {}
@@ -16,7 +13,8 @@ local function settle(P, now_ms, us, groups)
     local marks = redis.call('ZMSCORE', key(P, 'cx'), unpack(others))
     for i, id in ipairs(others) do entries[id], stopped[id] = found[i], marks[i] end
   end
-  redis.call('ZREM', key(P, 'leases'), unpack(members))
+  local ids = join_lists(plan, 'ids')
+  redis.call('ZREM', key(P, 'leases'), unpack(join_lists(plan, 'members')))
   redis.call('HDEL', key(P, 'run'), unpack(ids))
   redis.call('ZREM', key(P, 'cx'), unpack(ids))
   local runs, ends = {}, {}

@@ -7,7 +7,7 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
     redis.call('HINCRBY', record, 'zombies', -#p.members)
     return 0, 0, 0
   end
-  local count = {done = #p.done, failed = 0, cancelled = 0}
+  local count = {done = #p.members - #p.others, failed = 0, cancelled = 0}
   for _, other in ipairs(p.others) do
     local ended, body, at_head = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
     if ended then
