@@ -12,6 +12,10 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BATCH_LENGTH, LOCAL_LENGTH = 22, 10
 LOCALS = 62**LOCAL_LENGTH
 
+_RANDOM = 40
+_TO_DIGITS = bytes(ord(DIGITS[byte % 62]) for byte in range(256))
+_BIASED = bytes(range(256 - 256 % 62, 256))
+"""Bytes that would make some digits likelier than others."""
 _PAIRS = [(a + b).encode() for a in DIGITS for b in DIGITS]
 _BATCH = re.compile(rf"[0-9A-Za-z]{{{BATCH_LENGTH}}}")
 _TASK = re.compile(rf"[0-9A-Za-z]{{{BATCH_LENGTH + LOCAL_LENGTH}}}")
@@ -27,7 +31,10 @@ def _text(number: int, length: int) -> str:
 
 def new_id() -> str:
     """A random id of 128 bits and a little more: of a batch, a worker, a producer."""
-    return _text(secrets.randbelow(62**BATCH_LENGTH), BATCH_LENGTH)
+    digits = b""
+    while len(digits) < BATCH_LENGTH:
+        digits = secrets.token_bytes(_RANDOM).translate(_TO_DIGITS, _BIASED)[:BATCH_LENGTH]
+    return digits.decode("ascii")
 
 
 def locals_from(start: int) -> Iterator[bytes]:
