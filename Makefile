@@ -38,11 +38,8 @@ docs: $(READY) ## Make the pages of docs that come from the code
 rows: $(READY) ## Every row of the seed systems' promises with its tests and result
 	$(BIN)/python -m pytest --rows
 
-bench: $(READY) ## Beside the yardstick, how cost grows, stalls, and beside other queues: about half an hour
-	$(BIN)/python -m benchmarks.first
-	$(BIN)/python -m benchmarks.growth
-	$(BIN)/python -m benchmarks.stalls
-	$(BIN)/python -m benchmarks.compare --json .bench/results.json
+bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
+	$(BIN)/python -m benchmarks --json .bench/results.json
 
 clean: ## Remove what was built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

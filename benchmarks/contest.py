@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
+from rich.console import Console
+
+from benchmarks import tables
 from benchmarks.arena import Arena
-from benchmarks.catalogue import Counts
+from benchmarks.catalogue import BOUND, Counts
 from benchmarks.processes import Failed
-from benchmarks.results import percentile
+from benchmarks.results import Results, percentile
+from benchmarks.sections import Run
+from benchmarks.servers import serving
+
+NAME = "contest"
 
 BYTES = 100
 """The size of a no-op task's text."""
@@ -76,17 +84,37 @@ def naps(arena: Arena, counts: Counts) -> dict[str, float]:
     return {"naps": seconds}
 
 
+BOUNDED = ("drain", "single", "latency")
+"""The steps that the yardstick stands for."""
 STEPS: tuple[Step, ...] = (drain, drain_by_two, single, latency, naps)
 
 
-def measure(arena: Arena, counts: Counts) -> tuple[dict[str, float], dict[str, str]]:
+def once(arena: Arena, counts: Counts, steps: tuple[Step, ...] = STEPS) -> tuple[dict[str, float], dict[str, str]]:
     """What one round of a peer gave, and why steps failed, by their names."""
     found: dict[str, float] = {}
     failures: dict[str, str] = {}
-    for step in STEPS:
+    for step in steps:
         arena.server.flush()
         try:
             found |= step(arena, counts)
         except Failed as failure:
             failures[step.__name__] = str(failure)
     return found, failures
+
+
+def measure(run: Run, number: int) -> None:
+    """A round of every peer."""
+    for name, peer in run.peers.items():
+        print(f"round {number + 1}: {name}", file=sys.stderr, flush=True)
+        counts = peer.counts.quick() if run.quick else peer.counts
+        steps = tuple(step for step in STEPS if name != BOUND or step.__name__ in BOUNDED)
+        with serving(run.binary) as server:
+            found, failures = once(Arena(run.commands[name], server), counts, steps)
+        result = run.results.peers[name]
+        result.rounds.append(found)
+        result.failures |= failures
+
+
+def show(results: Results, console: Console) -> None:
+    """Print all of it."""
+    tables.show(results, console)

@@ -1,28 +1,30 @@
 """How taskproc's cost grows: with the backlog, tenants, batches, what waits or is dead, slots, and queues.
 
-usage: python -m benchmarks.growth [--rounds 3] [--only backlog,tenants] [--json FILE]
-Each point drains no-op tasks with one worker process; the points of a series are measured round by round, so that a noisy
-machine hurts all alike. Starts a server of its own on loopback.
+Each point drains no-op tasks with one worker process, if it doesn't say otherwise.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import logging
 import statistics
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 
-import uvloop
+from rich.console import Console
+from rich.table import Table
 
+from benchmarks.arena import Arena
+from benchmarks.catalogue import OURS, chosen
+from benchmarks.environments import command_of
+from benchmarks.results import Results
+from benchmarks.sections import Run, looped, spread
 from benchmarks.servers import Server, serving
 from taskproc import Batch, Bury, TaskProcessor, task
 
+NAME = "growth"
 TASKS = 50_000
 FAR_SECONDS = 86_400
+OUR_ADAPTER = tuple(command_of(chosen(OURS)[0]))
 
 
 @task
@@ -101,50 +103,46 @@ async def beside_dead(server: Server, dead: int) -> float:
     return await plain(server)
 
 
-Measure = Callable[[Server], Awaitable[float]]
+Measure = Callable[[Server], Coroutine[None, None, float]]
 SERIES: dict[str, dict[str, Measure]] = {
-    "backlog": {f"{n:,}": lambda server, n=n: plain(server, n, size=n) for n in (10_000, 100_000, 1_000_000)},  # type: ignore[misc]
-    "tenants": {f"{n:,}": lambda server, n=n: plain(server, tenants=n, size=TASKS // n) for n in (1, 100, 10_000)},  # type: ignore[misc]
-    "batch size": {f"{n:,}": lambda server, n=n: plain(server, tasks=max(n, 20_000), size=n) for n in (1, 100, 100_000)},  # type: ignore[misc]
-    "delayed tasks": {f"{n:,}": lambda server, n=n: beside_delayed(server, n) for n in (0, 1_000_000)},  # type: ignore[misc]
-    "dead letters": {f"{n:,}": lambda server, n=n: beside_dead(server, n) for n in (0, 100_000)},  # type: ignore[misc]
-    "slots": {f"{n:,}": lambda server, n=n: plain(server, slots=n) for n in (10, 100, 1_000)},  # type: ignore[misc]
-    "queues": {f"{n:,}": lambda server, n=n: plain(server, size=TASKS // 8, queues=n) for n in (1, 2, 4, 8)},  # type: ignore[misc]
+    "backlog": {f"{n:,}": lambda server, n=n: plain(server, n, size=n) for n in (10_000, 100_000, 1_000_000)},
+    "tenants": {f"{n:,}": lambda server, n=n: plain(server, tenants=n, size=TASKS // n) for n in (1, 100, 10_000)},
+    "batch size": {f"{n:,}": lambda server, n=n: plain(server, tasks=max(n, 20_000), size=n) for n in (1, 100, 100_000)},
+    "delayed tasks": {f"{n:,}": lambda server, n=n: beside_delayed(server, n) for n in (0, 1_000_000)},
+    "dead letters": {f"{n:,}": lambda server, n=n: beside_dead(server, n) for n in (0, 100_000)},
+    "slots": {f"{n:,}": lambda server, n=n: plain(server, slots=n) for n in (10, 100, 1_000)},
+    "queues": {f"{n:,}": lambda server, n=n: plain(server, size=TASKS // 8, queues=n) for n in (1, 2, 4, 8)},
 }
 """What is measured, by series and point; tasks drained per second."""
 
 
-def measure(names: list[str], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """All points of some series, round by round."""
-    found: dict[str, dict[str, list[float]]] = {name: {point: [] for point in SERIES[name]} for name in names}
-    for _ in range(rounds):
-        for name in names:
-            for point, run in SERIES[name].items():
-                with serving(None) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    found[name][point].append(runner.run(run(server)))  # type: ignore[arg-type]
-    return found
+def measure(run: Run, number: int) -> None:
+    """A round of all points."""
+    for series, points in SERIES.items():
+        for point, measured in list(points.items())[: 2 if run.quick else None]:
+            with serving(run.binary) as server:
+                run.note(NAME, f"{series}: {point}", looped(measured(server)))
+    for processes in (1, 2, 4):
+        with serving(run.binary) as server:
+            run.note(NAME, f"worker processes: {processes}", by_processes(server, run.tasks(140_000), processes))
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="comma-separated series; all by default")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    logging.getLogger("taskproc").setLevel(logging.ERROR)  # each task that dies is told
-    names = given.only.split(",") if given.only else list(SERIES)
-    found = measure(names, given.rounds)
-    if given.json:
-        given.json.write_text(json.dumps(found))
-    for name, points in found.items():
-        first = statistics.median(next(iter(points.values())))
-        for point, rates in points.items():
-            median = statistics.median(rates)
-            print(
-                f"{name:<14} {point:>10} {median:>10,.0f}/s ({min(rates):,.0f} to {max(rates):,.0f})  {median / first:.2f}"
-            )
+def by_processes(server: Server, tasks: int, processes: int) -> float:
+    """No-op tasks drained by some processes together."""
+    arena = Arena(OUR_ADAPTER, server)
+    arena.enqueue("bulk", tasks * processes, 100)
+    with arena.workers("noop", processes) as workers:
+        return workers.drained(tasks * processes)
 
 
-if __name__ == "__main__":
-    main()
+def show(results: Results, console: Console) -> None:
+    """Print all of it, each point with what it is of its series' first."""
+    table = Table(title="Growth: tasks drained per second by one worker process", title_justify="left", show_edge=False)
+    for title in ("", "tasks/s", "of the first"):
+        table.add_column(title, justify="left" if not title else "right")
+    bases: dict[str, float] = {}
+    for name, values in results.sections[NAME].items():
+        median = statistics.median(values)
+        base = bases.setdefault(name.split(":")[0], median)
+        table.add_row(name, spread(values), f"{median / base:.2f}")
+    console.print(table)

@@ -74,6 +74,10 @@ class Process:
         """The most bytes that its processes have had in memory, each one's peak added up."""
         return sum(_peak(pid) for pid in _session(self.pid))
 
+    def cpu(self) -> float:
+        """Seconds of processor time that its processes have taken so far."""
+        return sum(_cpu(pid) for pid in _session(self.pid))
+
     def stop(self) -> None:
         """SIGTERM to it; what of its session is left after a grace is killed."""
         if self.is_running:
@@ -135,3 +139,10 @@ def _peak(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def _cpu(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0

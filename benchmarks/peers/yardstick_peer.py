@@ -28,8 +28,8 @@ class Bound(Peer):
     name = "(the least there is)"
     distribution = "redis"
     settings = (
-        "redis-py, uvloop and hiredis. Drain and bulk: the least that a leased, counted and shared queue must do. One by one:"
-        " EVALSHA of an empty script. Latency: a message published, one subscriber, which calls an empty script."
+        "redis-py, uvloop and hiredis. Drain and bulk: the least that a leased, counted and shared queue must do. One by"
+        " one: EVALSHA of an empty script. Latency: a message published, one subscriber, which calls an empty script."
     )
     lacks = "Everything else."
 
