@@ -1,4 +1,4 @@
-"""The worker beside the yardstick, in one run: what it must reach whatever the machine."""
+"""What must be reached whatever the machine; and that the benchmarks run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.workers import hundred
+from tests.harness import Instance
 from tests.measure import in_time
 from tests.servers import Server
 
@@ -36,3 +38,32 @@ async def test_a_worker_reaches_its_share_of_the_yardstick(server: Server, anyio
         return 1 / statistics.median(found[f"{what}, share"])
 
     await in_time(times_slower, 1 / SLOWEST[what])
+
+
+@pytest.mark.row("BN-32")
+async def test_a_hundred_tasks_one_by_one(instance: Instance) -> None:
+    found: list[tuple[float, float]] = []
+
+    async def enqueueing() -> float:
+        found.append(await hundred(instance.server.url))
+        return found[-1][0]
+
+    async def whole() -> float:
+        return found.pop()[1] if found else (await hundred(instance.server.url))[1]
+
+    await in_time(enqueueing, 0.15)
+    await in_time(whole, 0.5)
+    instance.client.delete(*instance.client.scan_iter("{first}:*"))
+
+
+@pytest.mark.row("BN-32")
+@pytest.mark.timeout(240)
+def test_the_suite_of_benchmarks_runs(tmp_path: Path) -> None:
+    values = tmp_path / "values.json"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "contest", "--peers", "taskproc,yardstick"]
+    done = subprocess.run([*command, "--json", values], cwd=ROOT, capture_output=True, text=True, timeout=200, check=True)
+    assert "one enqueue_task over a bare EVALSHA" in done.stdout
+    assert "Not counted" not in done.stdout
+    chart = [sys.executable, "-m", "benchmarks.chart", values, tmp_path]
+    subprocess.run(chart, cwd=ROOT, check=True, timeout=60)
+    assert ">taskproc<" in (tmp_path / "drain.svg").read_text()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from contextlib import suppress
 
 import anyio
 import pytest
 
+from taskproc import TaskContext
+from taskproc.store import WorkerStore
+from taskproc.store.work import StaleStep
 from tests import handlers
 from tests.harness import FAR, LATE, Instance, until
 from tests.measure import in_time
-from tests.proxy import Proxy
+from tests.proxy import Cut, Proxy
 
 
 @pytest.mark.row("CT-31", "BN-26")
@@ -88,3 +92,56 @@ async def test_the_poll_finds_what_no_event_told(instance: Instance) -> None:
             return float(ran["at"]) - told
 
         await in_time(lateness, 0.5 + LATE)
+
+
+# asking ahead
+
+
+async def test_an_idle_worker_has_its_next_step_done_with_the_marker(instance: Instance) -> None:
+    steps: list[int] = []
+    async with Proxy(instance.server) as proxy, instance.open() as producer:
+
+        async def note(_: TaskContext) -> None:
+            steps.append(proxy.requests.count("step"))
+
+        async with instance.worker(redis=proxy.url, on_task_start=note, **FAR):
+            for number in range(1, 4):
+                await until(lambda: all_wait(instance, 1))
+                await until(lambda: calm(proxy))
+                assert proxy.requests[-2:] == ["BLPOP", "step"]
+                steps.append(proxy.requests.count("step"))
+                await producer.enqueue_task("default", "acme", handlers.mark, number)
+                await instance.wait_records(number)
+                assert steps[-2] == steps[-1], "a step was sent between the marker and the task"
+
+
+async def test_what_was_asked_for_ahead_and_got_lost_is_asked_for_again(instance: Instance) -> None:
+    async with Proxy(instance.server) as proxy, instance.open() as producer:
+        async with instance.worker(redis=proxy.url, **FAR):
+            await until(lambda: all_wait(instance, 1))
+            await until(lambda: calm(proxy))
+            proxy.cut("step", Cut.AFTER, skip=1, times=1)  # the next one settles the first task
+            for number in range(2):
+                await producer.enqueue_task("default", "acme", handlers.mark, number)
+                await instance.wait_records(number + 1)
+                await until(lambda: all_wait(instance, 1))
+            assert proxy.cuts == [("step", Cut.AFTER)]
+        assert [record["tag"] for record in instance.recorded()] == [0, 1]
+
+
+async def test_a_marker_that_was_taken_for_a_step_of_the_past_is_left_again(instance: Instance) -> None:
+    marker = f"{{{instance.name}}}:wake:default"
+    async with instance.open() as proc:
+        store = WorkerStore(proc._store.target, instance.name, ["default"], 60_000)
+        work = store.work
+        await work.step(1, [])
+        await work.step(1, [])
+        await proc.enqueue_task("default", "acme", handlers.noop)
+        for at in (work._seq, work._seq - 1):
+            assert instance.client.lpop(marker)
+            work._seq = at
+            with suppress(StaleStep):
+                assert (await work.again(1)).claims == []
+            assert instance.client.llen(marker) == 1
+        await store.close()
+        await proc.run_until_idle()
