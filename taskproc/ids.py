@@ -18,6 +18,7 @@ _BIASED = bytes(range(256 - 256 % 62, 256))
 """Bytes that would make some digits likelier than others."""
 _PAIRS = [(a + b).encode() for a in DIGITS for b in DIGITS]
 _BATCH = re.compile(rf"[0-9A-Za-z]{{{BATCH_LENGTH}}}")
+_HOME = re.compile(rf"[0-9a-f]{{{BATCH_LENGTH}}}")
 _TASK = re.compile(rf"[0-9A-Za-z]{{{BATCH_LENGTH + LOCAL_LENGTH}}}")
 
 
@@ -50,6 +51,12 @@ def locals_from(start: int) -> Iterator[bytes]:
 def random_start() -> int:
     """Where the local ids of an append start, so that they meet no others of the batch."""
     return secrets.randbelow(LOCALS)
+
+
+def is_home_id(text: str) -> bool:
+    """Whether it is the id of a tenant's open batch, which is of 22 hexadecimal digits; no batch's is, but by chance
+    (once in 10 to the power of 12)."""
+    return _HOME.fullmatch(text) is not None
 
 
 def is_batch_id(text: str) -> bool:

@@ -11,6 +11,7 @@ from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff, Exponential
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep
+from taskproc.sealing import Keys, Sealer, TenantKeys
 from taskproc.values import Duration, count, milliseconds, queue_name, queue_names, timestamp_ms
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class Options:
     max_payload: int
     renew: bool
     deadletter: bool
+    durable: bool
     on_task_start: Hook | None
     on_task_end: Hook | None
     on_task_error: ErrorHook | None
     on_task_failed_delay: DelayHook | None
     execute: Execute | None
     resolver: Resolver | None
+    sealer: Sealer | None
 
     @property
     def patience(self) -> float:
@@ -78,12 +81,15 @@ class ProcessorOptions(TypedDict, total=False):
     max_payload: int
     renew: bool
     deadletter: bool
+    durable: bool
     on_task_start: Hook | None
     on_task_end: Hook | None
     on_task_error: ErrorHook | None
     on_task_failed_delay: DelayHook | None
     execute: Execute | None
     resolver: Resolver | None
+    signing_key: Keys | None
+    encryption_key: TenantKeys | None
 
 
 def check_options(given: ProcessorOptions) -> Options:
@@ -111,13 +117,19 @@ def check_options(given: ProcessorOptions) -> Options:
         max_payload=count("max_payload", given.get("max_payload", 1_000_000), 1, 512 * 1024 * 1024),
         renew=renew,
         deadletter=_flag("deadletter", given.get("deadletter", True)),
+        durable=_flag("durable", given.get("durable", False)),
         on_task_start=_function("on_task_start", given.get("on_task_start")),
         on_task_end=_function("on_task_end", given.get("on_task_end")),
         on_task_error=_function("on_task_error", given.get("on_task_error")),
         on_task_failed_delay=_function("on_task_failed_delay", given.get("on_task_failed_delay")),
         execute=_function("execute", given.get("execute")),
         resolver=_function("resolver", given.get("resolver")),
+        sealer=_sealer(given.get("signing_key"), given.get("encryption_key")),
     )
+
+
+def _sealer(signing: Keys | None, encryption: TenantKeys | None) -> Sealer | None:
+    return None if signing is None and encryption is None else Sealer(signing, encryption)
 
 
 def worker_count(given: object) -> int:

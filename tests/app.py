@@ -2,9 +2,17 @@
 
 import json
 import os
+import time
 
 from taskproc import TaskProcessor
 from tests import breaking, forms, handlers
+
+shift = float(os.environ.get("TASKPROC_TEST_SHIFT", 0))
+"""How many seconds this process's wall clock is off."""
+if shift:
+    right, right_ns = time.time, time.time_ns
+    time.time = lambda: right() + shift
+    time.time_ns = lambda: right_ns() + int(shift * 1e9)
 
 proc = TaskProcessor(
     os.environ["TASKPROC_TEST_URL"],

@@ -18,10 +18,10 @@ SLOTS = 16384
 
 
 @contextmanager
-def cluster(kind: str, primaries: int = 3, replicas: int = 1) -> Iterator[list[Server]]:
+def cluster(kind: str, primaries: int = 3, replicas: int = 1, options: tuple[str, ...] = ()) -> Iterator[list[Server]]:
     """Primaries, then their replicas, joined and serving all slots."""
     with ExitStack() as stack:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf")
+        options += ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf")
         nodes = [stack.enter_context(running(kind, *options)) for _ in range(primaries * (1 + replicas))]
         clients = [stack.enter_context(node.client()) for node in nodes]
         share = SLOTS // primaries

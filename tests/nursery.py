@@ -16,13 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.harness import FAST, Instance
+from tests.servers import Server
 
 
 class Nursery:
     """``with Nursery(instance) as nursery``: workers of an instance, all ended with the block."""
 
-    def __init__(self, instance: Instance, **options: Any) -> None:
-        told = {"TASKPROC_TEST_URL": instance.server.url, "TASKPROC_TEST_RECORD": instance.server.url,
+    def __init__(self, instance: Instance, *, book: Server | None = None, **options: Any) -> None:
+        """``book``: where tasks record themselves, if not on the instance's own server."""
+        told = {"TASKPROC_TEST_URL": instance.server.url, "TASKPROC_TEST_RECORD": (book or instance.server).url,
                 "TASKPROC_TEST_PREFIX": instance.name, "TASKPROC_TEST_OPTIONS": json.dumps({**FAST, **options})}  # fmt: skip
         root = Path(__file__).resolve().parent.parent
         self._mother = subprocess.Popen(

@@ -83,6 +83,11 @@ class Proxy:
         """Break the connection at this share of all requests, before, within or after."""
         self._share, self._dice = share, random.Random(seed)
 
+    def turn(self, server: Server) -> None:
+        """From now on connections lead to another server."""
+        self._server = server
+        self.disconnect()
+
     def refuse(self) -> None:
         """Break all connections and take no new ones, until ``heal``."""
         self._refusing = True

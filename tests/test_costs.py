@@ -111,7 +111,7 @@ async def test_what_a_task_costs(instance: Instance) -> None:
 
         def bodies() -> object:
             segment = proc._store.batches.new()
-            fill(Batch(segment, proc._maker, "default"))
+            fill(Batch(segment, proc._maker, "default", "acme"))
             return segment
 
         enqueue["blocks held"] = blocks_held(bodies)

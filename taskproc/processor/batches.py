@@ -56,7 +56,7 @@ class BatchesAndTasks(Connected):
         text("label", label, 1_000)
         _key(key)
         segment, created = self._store.batches.new(), list[str]()
-        batch = Batch(segment, self._maker, queue)
+        batch = Batch(segment, self._maker, queue, tenant)
         try:
             yield batch, created
             created.append(await self._store.batches.create(batch.close(), tenant, label, key, batch.continuations))

@@ -25,7 +25,7 @@ class Connected:
             self._target = from_url(self._url)
         self._options = options
         self._registry = Registry(options.include)
-        self._maker = Maker(self._registry, options.max_payload)
+        self._maker = Maker(self._registry, options.max_payload, options.sealer)
         self._embedded: EmbeddedServer | None = None
         self._store_: Store | None = None
         self._waits_: BatchWaits | None = None
@@ -57,7 +57,7 @@ class Connected:
             assert self._url is not None
             self._embedded = await _open_server(self._url)
             target = Target("unix", {"protocol": 2}, path=self._embedded.path)
-        store = Store(target, self._options.prefix, self._options.patience)
+        store = _store(target, self._options)
         try:
             await store.open(patience)
         except BaseException:
@@ -92,6 +92,10 @@ class Connected:
         assert self._store is not None
         assert self._waits_ is not None
         return self._waits_
+
+
+def _store(target: Target, options: Options) -> Store:
+    return Store(target, options.prefix, options.patience, sealer=options.sealer, durable=options.durable)
 
 
 async def _open_server(url: str) -> EmbeddedServer:

@@ -13,6 +13,7 @@ from typing import Any
 
 from taskproc.errors import ServerTooOld, TaskprocError
 from taskproc.keys import key, prefix_of
+from taskproc.sealing import Sealer
 from taskproc.store.batches import Batches
 from taskproc.store.dead import DeadLetters
 from taskproc.store.leases import Leases
@@ -36,17 +37,19 @@ FORGET_MS = 60_000
 class Store:
     """A client's calls, each within a bounded time."""
 
-    def __init__(self, target: Target, instance: str, patience: float) -> None:
+    def __init__(
+        self, target: Target, instance: str, patience: float, *, sealer: Sealer | None = None, durable: bool = False
+    ) -> None:
         self.target = target
         self.prefix = prefix_of(instance)
-        self.wire = Wire(target, self.prefix)
+        self.wire = Wire(target, self.prefix, durable=durable)
         self._patience = patience
         self._ledger = Ledger()
         scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
-        self.tasks = Tasks(scripts, self._ledger, self._payload)
-        self.dead = DeadLetters(scripts, self._ledger, self._payload)
-        self.queues = Queues(scripts, self._ledger)
+        self.tasks = Tasks(scripts, self._ledger, self._payload, sealer)
+        self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
+        self.queues = Queues(scripts, self._ledger, sealer)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self._patience)

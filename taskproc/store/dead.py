@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from taskproc.model import TaskInfo, TaskState
+from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Scripts, to_json
-from taskproc.store.tasks import Payloads, task_info, with_large
+from taskproc.store.tasks import Payloads, opened, task_info, with_large
 
 AT_ONCE = 100
 
@@ -38,7 +39,8 @@ class Pile:
 class DeadLetters:
     """Everything that is done to dead letters."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads, sealer: Sealer | None) -> None:
+        self._sealer = sealer
         self._scripts = scripts
         self._ledger = ledger
         self._payloads = payloads
@@ -97,6 +99,7 @@ class DeadLetters:
                     None if state == b"open" else pile.batch, int(created), None, errors,
                 )  # fmt: skip
                 info = await with_large(info, pile.batch, stored, self._payloads)
+                info = opened(info, pile.batch, stored, self._sealer)
                 yield Letter(float(died), local.decode(), pile.batch, pile.queue, info)
             skip += len(page)
             if len(page) < AT_ONCE:

@@ -10,9 +10,10 @@ import orjson
 from taskproc.errors import InvalidValue, SchemaMismatch
 from taskproc.keys import SCHEMA
 from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
+from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Scripts
-from taskproc.store.tasks import task_info
+from taskproc.store.tasks import opened, task_info
 from taskproc.values import from_ms
 
 QUEUES_AT_ONCE, TENANTS_AT_ONCE = 20, 25
@@ -21,7 +22,8 @@ QUEUES_AT_ONCE, TENANTS_AT_ONCE = 20, 25
 class Queues:
     """What can be read and switched beyond batches and tasks."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, sealer: Sealer | None) -> None:
+        self._sealer = sealer
         self._scripts = scripts
         self._ledger = ledger
 
@@ -70,16 +72,21 @@ class Queues:
         while take > 0:
             lists = await self._scripts.queue_tasks(queue, skip, min(take, 250))
             page = [
-                task_info(
+                opened(
+                    task_info(
+                        batch.decode(),
+                        body,
+                        TaskState.READY,
+                        queue,
+                        tenant.decode(),
+                        shown.decode() or None,
+                        int(created),
+                        None,
+                    ),
                     batch.decode(),
                     body,
-                    TaskState.READY,
-                    queue,
-                    tenant.decode(),
-                    shown.decode() or None,
-                    int(created),
-                    None,
-                )
+                    self._sealer,
+                )  # fmt: skip
                 for tenant, shown, batch, created, *bodies in lists
                 for body in bodies
                 if body  # an empty one is what is left of a cancelled task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from taskproc.codec import LARGE, write_body, write_segment, write_stub
@@ -86,12 +87,16 @@ class Segment:
         self.chunk = Chunk()
         self.total = 0
         self._full: list[Chunk] = []
+        self.seal: Callable[[str, bytes, bytes], bytes] | None = None
+        """Seals a payload: queue, local id, payload."""
         self._flushing = asyncio.Lock()
         self._staged = 0
         self._sizes: dict[tuple[str, str], int] = {}
 
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
+        if self.seal is not None:
+            payload = self.seal(place[0], local, payload)
         if len(payload) > LARGE:
             self.chunk.add_large(local, payload)
             self.chunk.add(place, write_stub(local, extension, payload))

@@ -10,9 +10,10 @@ from functools import partial
 import orjson
 
 from taskproc.codec import NOTHING, STUB, Body, handler_name, read_body, shown_data
-from taskproc.errors import CorruptTask
+from taskproc.errors import CorruptTask, KeyMissing
 from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
 from taskproc.model import AttemptError, TaskInfo, TaskState
+from taskproc.sealing import SEAL, Sealer, open_without_keys
 from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
@@ -25,10 +26,11 @@ Payloads = Callable[[str, bytes], Awaitable[bytes | None]]
 class Tasks:
     """Everything that is done to one task."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads, sealer: Sealer | None) -> None:
         self._scripts = scripts
         self._ledger = ledger
         self._payloads = payloads
+        self._sealer = sealer
         self._locals = locals_from(random_start())
 
     async def enqueue(
@@ -36,6 +38,8 @@ class Tasks:
     ) -> str:
         """Enqueue one task; its id, or that of the first with the idempotency key."""
         segment = Segment(self._scripts, "", append=True)
+        if self._sealer is not None:
+            segment.seal = partial(self._sealer.seal, tenant, "")
         local = next(self._locals)
         segment.add(place, local, extension, payload)
         if segment.waiting:
@@ -70,7 +74,8 @@ class Tasks:
             task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
             tenant.decode(), batch.decode() or None, int(created), due, errors,
         )  # fmt: skip
-        return await with_large(info, task_id[:22], stored, self._payloads)
+        info = await with_large(info, task_id[:22], stored, self._payloads)
+        return opened(info, task_id[:22], stored, self._sealer)
 
     async def cancel(self, task_id: str, tenant: str | None) -> bool:
         """Cancel one task: True when it will not run, or was running and is being cancelled."""
@@ -114,7 +119,7 @@ def task_info(
         max_attempts=body.number("m") or None,
         created_at=from_ms(created) if created else from_us(created_us),
         scheduled_for=None if scheduled_ms is None else from_ms(scheduled_ms),
-        data=shown_data(body.payload),
+        data=body.payload,
         errors=read_errors(list(errors)),
     )
 
@@ -128,7 +133,18 @@ async def with_large(info: TaskInfo, batch: str, stored: bytes, payloads: Payloa
     except CorruptTask:
         return info
     payload = await payloads(body.text("g") or batch, stored[:10])
-    return info if payload is None else replace(info, data=shown_data(payload))
+    return info if payload is None else replace(info, data=payload)
+
+
+def opened(info: TaskInfo, batch: str, stored: bytes, sealer: Sealer | None) -> TaskInfo:
+    """What is known of a task, with its payload as callers see it; sealed where it can't be opened."""
+    payload = info.data
+    with suppress(CorruptTask, KeyMissing):
+        if sealer is not None:
+            payload = sealer.open(info.tenant, info.queue, batch, read_body(stored).text("p"), stored[:10], payload)
+        elif payload[:1] == SEAL:
+            payload = open_without_keys(payload)
+    return replace(info, data=shown_data(payload))
 
 
 def read_errors(stored: list[bytes]) -> tuple[AttemptError, ...]:

@@ -40,6 +40,9 @@ logger = logging.getLogger("taskproc")
 REPLY_SECONDS = 10.0
 """How long one answer may take before the connection is given up."""
 
+REPLICA_MS = 1_000
+"""How long a replica may take to confirm, before the call is sent again."""
+
 FIRST_PAUSE, WARN_PAUSE, LONGEST_PAUSE = 0.01, 0.1, 0.5
 
 
@@ -50,8 +53,10 @@ MOST_CONNECTIONS = 64
 class Wire:
     """A few connections to the primary that holds our slot."""
 
-    def __init__(self, target: Target, prefix: str) -> None:
+    def __init__(self, target: Target, prefix: str, *, durable: bool = False) -> None:
+        """``durable``: a script that writes is answered once a replica has what it wrote."""
         self._target = target
+        self._durable = durable
         self._slot_key = prefix + "~"
         self._idle: list[AbstractConnection] = []
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
@@ -125,6 +130,15 @@ class Wire:
             await connection.disconnect(nowait=True)
 
     async def _send(self, script: Script, args: Sequence[Argument], connection: AbstractConnection, asking: bool) -> Any:
+        reply = await self._evaluate(script, args, connection, asking)
+        if self._durable and script.name not in READS:
+            # What this connection may see, its replicas have: also where an answer is repeated that another call was given.
+            replicas = await roundtrip(connection, (b"WAIT", 1, REPLICA_MS))
+            if int(replicas) < 1:
+                raise redis.TimeoutError("no replica has confirmed it")
+        return reply
+
+    async def _evaluate(self, script: Script, args: Sequence[Argument], connection: AbstractConnection, asking: bool) -> Any:
         key = self._slot_key
         try:
             return await roundtrip(connection, (b"EVALSHA", script.sha, 1, key, *args), asking=asking)

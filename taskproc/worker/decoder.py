@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from taskproc.arguments import read_call
 from taskproc.codec import NOTHING, handler_name, read_body, shown_data
 from taskproc.context import Services, TaskContext
-from taskproc.errors import AttemptsExhausted, CorruptTask, UnknownHandler
+from taskproc.errors import AttemptsExhausted, CorruptTask, KeyMissing, UnknownHandler, UntrustedTask
 from taskproc.options import Options
 from taskproc.registry import Handler, Registry
+from taskproc.sealing import SEAL, open_without_keys
 from taskproc.values import LAST_MS
 from taskproc.worker.execution import Execution
 
@@ -54,6 +55,8 @@ class Decoder:
 
     def decode(self, execution: Execution, payload: bytes, extension: Mapping[str, object] = NOTHING) -> Call:
         """The call that a payload makes; the execution gets its context as soon as that is known."""
+        if self._options.sealer is not None or payload[:1] == SEAL:
+            payload = self._opened(execution, payload, extension)
         if payload[:1] == b"!" or self._options.execute is not None:
             return self._decode_raw(execution, payload, extension)
         context = execution.context = self._context(execution, "", payload, extension)
@@ -63,6 +66,16 @@ class Decoder:
         if not handler.options.raw:
             args, kwargs = handler.arguments.load(args, kwargs)
         return Call(context, handler, args, kwargs, extension)
+
+    def _opened(self, execution: Execution, payload: bytes, extension: Mapping[str, object]) -> bytes:
+        claims, sealer = execution.claims, self._options.sealer
+        try:
+            if sealer is None:
+                return open_without_keys(payload)
+            return sealer.open(claims.tenant, claims.queue, claims.batch, extension.get("p"), execution.body[:10], payload)
+        except (UntrustedTask, KeyMissing) as error:
+            execution.context = self._context(execution, handler_name(payload), b"", extension)
+            raise type(error)(f"task {execution.task_id}: {error}") from None
 
     def _decode_raw(self, execution: Execution, payload: bytes, extension: Mapping[str, object]) -> Call:
         context = self._context(execution, handler_name(payload), shown_data(payload), extension)

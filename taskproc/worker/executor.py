@@ -19,6 +19,7 @@ import anyio.to_thread
 from taskproc.context import TaskContext, current
 from taskproc.errors import (
     CorruptTask,
+    KeyMissing,
     RedisUnavailable,
     ServerRefused,
     TaskprocError,
@@ -79,7 +80,7 @@ class Executor:
         if execution.stop is Stop.CANCELLED:
             return Cancelled()
         match error:
-            case UnknownHandler() | ServerRefused() | RedisUnavailable():
+            case UnknownHandler() | KeyMissing() | ServerRefused() | RedisUnavailable():
                 logger.warning("task %s: %s", execution.task_id, error)
                 return Unknown(UNKNOWN_DELAY_MS, self._options.unknown_grace_ms, error)
             case TaskprocError():

@@ -52,7 +52,7 @@ async def append(
 
     Raises NotFound, BatchCancelled, or what ``build`` raises; nothing is stored then.
     """
-    batch = Batch(store.batches.more(batch_id), maker, queue, batch_id)
+    batch = Batch(store.batches.more(batch_id), maker, queue, tenant, batch_id)
     try:
         await fill(batch, build)
         outcome = await store.batches.append(batch.close(), batch_id, tenant, idempotency_key)
