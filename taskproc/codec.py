@@ -1,7 +1,8 @@
 """A task as bytes: its call as JSON, and the body in which Redis keeps it.
 
 A payload is ``["name",[arguments]]`` or ``["name",[arguments],{keyword arguments}]``, or for raw work
-``!name``, a newline, and the caller's bytes; or one of these sealed (``taskproc/sealing.py``). A body is the task's local id (10 characters), a kind, and:
+``!name``, a newline, and the caller's bytes; or one of these sealed (``taskproc/sealing.py``).
+A body is the task's local id (10 characters), a kind, and:
 
     .  the payload
     +  an extension as JSON, a newline, the payload

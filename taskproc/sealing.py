@@ -1,5 +1,5 @@
-"""Payloads under a key: signed, so that nobody who can write to Redis makes a worker run what no producer sent; encrypted, so
-that nobody who can read Redis sees arguments.
+"""Payloads under a key: signed, so that who can write to Redis makes no worker run what no producer sent; encrypted, so that
+who can read Redis sees no arguments.
 
 A sealed payload begins with ``~``, which no other does:
 

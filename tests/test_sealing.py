@@ -26,7 +26,7 @@ def list_of(instance: Instance, queue: str = "default") -> str:
 def stored(instance: Instance) -> bytes:
     """All that lies in the instance's keys, as Redis dumps it or as commands tell it."""
     found = b""
-    for name in instance.keys():
+    for name in instance.names():
         kind = instance.client.type(name)
         if kind == b"list":
             found += b"".join(instance.client.lrange(name, 0, -1))

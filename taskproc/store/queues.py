@@ -72,21 +72,7 @@ class Queues:
         while take > 0:
             lists = await self._scripts.queue_tasks(queue, skip, min(take, 250))
             page = [
-                opened(
-                    task_info(
-                        batch.decode(),
-                        body,
-                        TaskState.READY,
-                        queue,
-                        tenant.decode(),
-                        shown.decode() or None,
-                        int(created),
-                        None,
-                    ),
-                    batch.decode(),
-                    body,
-                    self._sealer,
-                )  # fmt: skip
+                self._ready(queue, tenant, shown, batch, created, body)
                 for tenant, shown, batch, created, *bodies in lists
                 for body in bodies
                 if body  # an empty one is what is left of a cancelled task
@@ -97,6 +83,11 @@ class Queues:
             found += page
             skip, take = skip + looked_at, take - len(page)
         return found
+
+    def _ready(self, queue: str, tenant: bytes, shown: bytes, batch: bytes, created: bytes, body: bytes) -> TaskInfo:
+        home = batch.decode()
+        info = task_info(home, body, TaskState.READY, queue, tenant.decode(), shown.decode() or None, int(created), None)
+        return opened(info, home, body, self._sealer)
 
     async def tenants(self, skip: int, take: int) -> list[TenantInfo]:
         """Tenants by name, with their totals."""

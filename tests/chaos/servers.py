@@ -1,4 +1,4 @@
-"""Ordeals of the server: killed and restarted, gone for long, without its scripts, full, and unwilling in every known way."""
+"""Ordeals of the server: killed and restarted, gone for long, without its scripts, full, unwilling in every known way."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ async def restart(server: Server, away: float = 0.0) -> None:
 async def killed(fsync: str, book: Server, trial: Trial) -> Result:
     """The server is killed and restarted with its append-only file, in one of its modes."""
     result = Result()
-    async with mortal(book, trial, result, "--appendonly", "yes", "--appendfsync", fsync) as (server, field, _):
-        async with field.busy():
-            for _ in range(trial.times(100, 4)):
-                await asyncio.sleep(field.dice.uniform(0, 0.2))
-                await restart(server)
-                result.faults += 1
-                await field.recovered(field.book.now())
+    kept = ("--appendonly", "yes", "--appendfsync", fsync)
+    async with mortal(book, trial, result, *kept) as (server, field, _), field.busy():
+        for _ in range(trial.times(100, 4)):
+            await asyncio.sleep(field.dice.uniform(0, 0.2))
+            await restart(server)
+            result.faults += 1
+            await field.recovered(field.book.now())
     return result
 
 
