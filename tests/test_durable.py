@@ -73,5 +73,3 @@ async def test_without_any_replica_nothing_is_acknowledged(instance: Instance) -
 def test_it_is_a_flag() -> None:
     with pytest.raises(InvalidValue, match="durable"):
         TaskProcessor("redis://127.0.0.1:1", durable="yes")  # type: ignore[typeddict-item]
-
-

@@ -42,9 +42,10 @@ class Store:
     ) -> None:
         self.target = target
         self.prefix = prefix_of(instance)
-        self.wire = Wire(target, self.prefix, durable=durable)
-        self._patience = patience
         self._ledger = Ledger()
+        calls = key(self.prefix, "p", self._ledger.producer)
+        self.wire = Wire(target, self.prefix, touched=calls if durable else None)
+        self._patience = patience
         scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
         self.tasks = Tasks(scripts, self._ledger, self._payload, sealer)

@@ -40,6 +40,7 @@ logger = logging.getLogger("taskproc")
 REPLY_SECONDS = 10.0
 """How long one answer may take before the connection is given up."""
 
+REMEMBERED_MS = 3_600_000
 REPLICA_MS = 1_000
 """How long a replica may take to confirm, before the call is sent again."""
 
@@ -53,10 +54,10 @@ MOST_CONNECTIONS = 64
 class Wire:
     """A few connections to the primary that holds our slot."""
 
-    def __init__(self, target: Target, prefix: str, *, durable: bool = False) -> None:
-        """``durable``: a script that writes is answered once a replica has what it wrote."""
+    def __init__(self, target: Target, prefix: str, *, touched: str | None = None) -> None:
+        """``touched``: a key with a TTL that calls write. Where it is given, a call is answered once a replica has it."""
         self._target = target
-        self._durable = durable
+        self._touched = touched
         self._slot_key = prefix + "~"
         self._idle: list[AbstractConnection] = []
         self._places = asyncio.Semaphore(MOST_CONNECTIONS)
@@ -131,10 +132,10 @@ class Wire:
 
     async def _send(self, script: Script, args: Sequence[Argument], connection: AbstractConnection, asking: bool) -> Any:
         reply = await self._evaluate(script, args, connection, asking)
-        if self._durable and script.name not in READS:
-            # What this connection may see, its replicas have: also where an answer is repeated that another call was given.
-            replicas = await roundtrip(connection, (b"WAIT", 1, REPLICA_MS))
-            if int(replicas) < 1:
+        if self._touched is not None and script.name not in READS:
+            # WAIT is for what this connection has written, which is nothing where an answer was only repeated.
+            await roundtrip(connection, (b"PEXPIRE", self._touched, REMEMBERED_MS))
+            if int(await roundtrip(connection, (b"WAIT", 1, REPLICA_MS))) < 1:
                 raise redis.TimeoutError("no replica has confirmed it")
         return reply
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -39,7 +40,8 @@ from taskproc.worker.telling import carried
 logger = logging.getLogger("taskproc")
 
 UNKNOWN_DELAY_MS = 1_000
-"""How soon a task is offered again whose handler this worker doesn't know."""
+"""About how soon a task is offered again whose handler this worker doesn't know: not in step with the polls of one that waits
+for it each time, and gets it before one that knows the handler."""
 
 
 class Executor:
@@ -82,7 +84,7 @@ class Executor:
         match error:
             case UnknownHandler() | KeyMissing() | ServerRefused() | RedisUnavailable():
                 logger.warning("task %s: %s", execution.task_id, error)
-                return Unknown(UNKNOWN_DELAY_MS, self._options.unknown_grace_ms, error)
+                return Unknown(int(UNKNOWN_DELAY_MS * random.uniform(0.5, 1.5)), self._options.unknown_grace_ms, error)
             case TaskprocError():
                 pass
             case _:  # its text may hold the payload
