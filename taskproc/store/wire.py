@@ -115,6 +115,7 @@ class Wire:
             if isinstance(error, redis.exceptions.AskError) and fault is Fault.ASK:
                 return await self._ask((error.host, error.port), send)
             if fault in (Fault.ELSEWHERE, Fault.UNKNOWN):
+                await connection.disconnect(nowait=True)
                 await self._drop_all()
             return fault, error, None
         finally:

@@ -40,7 +40,7 @@ from taskproc.worker.telling import carried
 logger = logging.getLogger("taskproc")
 
 UNKNOWN_DELAY_MS = 1_000
-"""About how soon a task is offered again whose handler this worker doesn't know: not in step with the polls of one that waits
+"""How soon, at most, a task is offered again whose handler this worker doesn't know: not in step with the polls of one that waits
 for it each time, and gets it before one that knows the handler."""
 
 
@@ -84,7 +84,7 @@ class Executor:
         match error:
             case UnknownHandler() | KeyMissing() | ServerRefused() | RedisUnavailable():
                 logger.warning("task %s: %s", execution.task_id, error)
-                return Unknown(int(UNKNOWN_DELAY_MS * random.uniform(0.5, 1.5)), self._options.unknown_grace_ms, error)
+                return Unknown(int(UNKNOWN_DELAY_MS * random.uniform(0.5, 1)), self._options.unknown_grace_ms, error)
             case TaskprocError():
                 pass
             case _:  # its text may hold the payload

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -194,11 +194,19 @@ def replace_url(node: Server, url: str) -> Any:
     return Elsewhere()
 
 
+@contextmanager
+def following() -> Iterator[tuple[Server, Server]]:
+    """A primary and its replica, which has one too: so there is one left when it is promoted."""
+    with running(CHOSEN) as primary, running(CHOSEN, "--replicaof", "127.0.0.1", str(primary.port)) as replica:
+        with running(CHOSEN, "--replicaof", "127.0.0.1", str(replica.port)):
+            yield primary, replica
+
+
 async def promoted(durable: bool, book: Server, trial: Trial) -> Result:
     """A replica that lags is promoted: without ``durable`` what it hadn't got is gone, and with it nothing is."""
     result = Result()
     for _ in range(trial.times(5, 1)):
-        with running(CHOSEN) as primary, running(CHOSEN, "--replicaof", "127.0.0.1", str(primary.port)) as replica:
+        with following() as (primary, replica):
             async with Proxy(primary) as proxy, trying(
                 replace_url(replica, proxy.url), trial, result, book, durable=durable, redis_patience=2
             ) as field:  # fmt: skip

@@ -201,3 +201,4 @@ async def trying(
         if "keys are left" not in str(error):
             raise
         result.leaked += str(error).count(" (")
+        result.failure = str(error)[:300]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import redis
 
@@ -111,8 +111,10 @@ async def full(book: Server, trial: Trial) -> Result:
                 result.recoveries.append(time.monotonic() - began)
                 client.config_set("maxmemory", 0)
                 await field.enqueue(10)
-        infos = await field.proc.get_batches("acme", take=10_000)
-        result.lost += sum(info.total - info.done for info in infos)
+            stored_ids = {info.id for info in await field.proc.get_batches("acme", take=10_000)} - field.batches.keys()
+            for batch_id in stored_ids:
+                info = await field.proc.wait_batch(batch_id, 30)
+                result.lost += info.total - info.done
     return result
 
 
@@ -137,22 +139,20 @@ async def read_only(client: redis.Redis) -> None:
 
 async def misconfigured(client: redis.Redis) -> None:
     """MISCONF: it can't save, and refuses to write."""
-    folder = client.config_get("dir")["dir"]
     client.config_set("stop-writes-on-bgsave-error", "yes")
     client.config_set("save", "1000000 1000000")
-    client.config_set("dbfilename", "nowhere.rdb")
-    made = f"{folder}/nowhere.rdb"
-    os.mkdir(made)  # a folder in the place of the file
+    in_the_way = Path(client.config_get("dir")["dir"]) / "dump.rdb"
+    in_the_way.mkdir()  # a folder in the place of the file
     try:
         with suppress(redis.RedisError):
             client.save()
-        with suppress(redis.RedisError):
-            client.bgsave()
+        client.bgsave()
+        await until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
         await asyncio.sleep(1)
     finally:
-        os.rmdir(made)
+        in_the_way.rmdir()
         client.bgsave()
-        await asyncio.sleep(0.3)
+    await until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "ok")
 
 
 async def without_replicas(client: redis.Redis) -> None:

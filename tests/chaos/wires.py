@@ -158,12 +158,12 @@ async def random_requests(server: Server, trial: Trial) -> Result:
     async with Proxy(server) as proxy, trying(server, trial, result, redis=proxy.url, **PATIENT) as field:
         options = {"max_workers": 10, "redis": proxy.url, "max_attempts": 1000, "invisibility": 2}
         async with field.instance.worker(**options):
-            for turn in range(trial.times(40, 3)):
-                proxy.cut_randomly(0.05, seed=trial.seed + turn)
-                for _ in range(2):
-                    await field.enqueue(30, 0.01)
-                proxy.heal()
-                await asyncio.sleep(0.05)
+            proxy.cut_randomly(0.1, trial.seed)
+            for _ in range(trial.times(60, 6)):
+                await field.enqueue(30, 0.01)
+                await until(lambda: len(proxy.cuts) > result.faults)
+                result.faults = len(proxy.cuts)
+            proxy.heal()
             await field.settle()
         result.faults = len(proxy.cuts)
     return result
