@@ -49,17 +49,18 @@ async def test_a_call_waits_for_a_replica(kind: str, anyio_backend: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_repeated_answer_waits_for_a_replica_too(kind: str, anyio_backend: str) -> None:
     async with followed(kind) as (instance, replica), Proxy(instance.server) as proxy:
-        async with instance.open(redis=proxy.url, durable=True, redis_patience=20) as proc:
-            await proc.enqueue_batch("default", "acme", noops(1))
-            proxy.cut("batch_create", Cut.AFTER, times=1)
-            replica.process.send_signal(signal.SIGSTOP)
-            calling = asyncio.create_task(proc.enqueue_batch("default", "acme", noops(1)))
-            await until(lambda: proxy.requests.count("WAIT") >= 3)
-            assert proxy.requests.count("batch_create") >= 3
-            assert not calling.done()
-            replica.process.send_signal(signal.SIGCONT)
-            await calling
-            assert await proc.count_batches("acme") == 2
+        proc = instance.processor(redis=proxy.url, durable=True, redis_patience=20)
+        await proc.open()
+        await proc.enqueue_batch("default", "acme", noops(1))
+        proxy.cut("batch_create", Cut.AFTER, times=1)
+        replica.process.send_signal(signal.SIGSTOP)
+        calling = asyncio.create_task(proc.enqueue_batch("default", "acme", noops(1)))
+        await until(lambda: proxy.requests.count("WAIT") >= 3)
+        assert proxy.requests.count("batch_create") >= 3
+        assert not calling.done()
+        replica.process.send_signal(signal.SIGCONT)
+        await calling
+        assert await proc.count_batches("acme") == 2
 
 
 async def test_without_any_replica_nothing_is_acknowledged(instance: Instance) -> None:
