@@ -40,8 +40,8 @@ from taskproc.worker.telling import carried
 logger = logging.getLogger("taskproc")
 
 UNKNOWN_DELAY_MS = 1_000
-"""How soon, at most, a task is offered again whose handler this worker doesn't know: not in step with the polls of one that waits
-for it each time, and gets it before one that knows the handler."""
+"""How soon, at most, a task is offered again whose handler this worker doesn't know. Not always just as soon: in step with
+its own polls this worker would get it again each time, before one that knows the handler."""
 
 
 class Executor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -211,9 +211,11 @@ def replace_url(node: Server, url: str) -> Any:
 @contextmanager
 def following() -> Iterator[tuple[Server, Server]]:
     """A primary and its replica, which has one too: so there is one left when it is promoted."""
-    with running(CHOSEN) as primary, running(CHOSEN, "--replicaof", "127.0.0.1", str(primary.port)) as replica:
-        with running(CHOSEN, "--replicaof", "127.0.0.1", str(replica.port)):
-            yield primary, replica
+    with ExitStack() as stack:
+        primary = stack.enter_context(running(CHOSEN))
+        replica = stack.enter_context(running(CHOSEN, "--replicaof", "127.0.0.1", str(primary.port)))
+        stack.enter_context(running(CHOSEN, "--replicaof", "127.0.0.1", str(replica.port)))
+        yield primary, replica
 
 
 async def promoted(durable: bool, book: Server, trial: Trial) -> Result:
