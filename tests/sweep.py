@@ -59,7 +59,7 @@ class Sweep:
         plain = name.removeprefix(self.prefix)
         if plain.startswith("q:") and self.client.hkeys(name) == [b"mode"]:
             return False  # how a queue is shared is a setting and stays
-        return plain != "m" and not (plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) > 0)
+        return plain != "m" and not (plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) != -1)
 
     def _batches(self) -> list[str]:
         found = []
