@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs rows chaos bench clean
+.PHONY: help demo test check docs rows matrix chaos bench clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ docs: $(READY) ## Make the pages of docs that come from the code
 
 rows: $(READY) ## Every row of the seed systems' promises with its tests and result
 	$(BIN)/python -m pytest --rows
+
+matrix: $(READY) ## The tests on every server there is, with both protocols, alone and in a cluster: half an hour
+	$(BIN)/python -m tests.matrix
 
 chaos: $(READY) ## Workers, servers, connections and clocks fail under load: about ten minutes, and docs/reliability.md
 	$(BIN)/python -m tests.chaos --json .chaos.json --report docs/reliability.md

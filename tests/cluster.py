@@ -41,6 +41,14 @@ def cluster(kind: str, primaries: int = 3, replicas: int = 1, options: tuple[str
 
 
 @contextmanager
+def one_of_six(kind: str) -> Iterator[Server]:
+    """The first primary of a cluster, through all of whose nodes processors find their way."""
+    with cluster(kind) as nodes:
+        nodes[0].nodes = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        yield nodes[0]
+
+
+@contextmanager
 def sentinel(kind: str) -> Iterator[tuple[Server, Server, int]]:
     """A primary, its replica, and the port of a Sentinel that watches them as ``main``."""
     found = binary(kind)

@@ -94,13 +94,13 @@ def on_terminal(*arguments: str, **told: str) -> Done:
 
 def of(instance: Instance, **told: str) -> dict[str, str]:
     """The environment that names an instance."""
-    return {"TASKPROC_REDIS_URL": instance.server.url, "TASKPROC_PREFIX": instance.name, **told}
+    return {"TASKPROC_REDIS_URL": instance.server.app_url, "TASKPROC_PREFIX": instance.name, **told}
 
 
 def app_of(instance: Instance, **options: object) -> dict[str, str]:
     """The environment that makes ``tests.app:proc`` one of an instance."""
     return {
-        "TASKPROC_TEST_URL": instance.server.url,
+        "TASKPROC_TEST_URL": instance.server.app_url,
         "TASKPROC_TEST_RECORD": instance.server.url,
         "TASKPROC_TEST_PREFIX": instance.name,
         "TASKPROC_TEST_OPTIONS": json.dumps(options),

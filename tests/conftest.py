@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.crc import key_slot
 
 from tests import rows
+from tests.cluster import SLOTS, one_of_six
 from tests.embedding import User, processes, until
 from tests.harness import Instance
-from tests.servers import CHOSEN, Server, running
+from tests.servers import CHOSEN, CLUSTERED, Server, running
 from tests.sweep import Sweep
 
 # Their asserts are to tell as much as those of tests.
@@ -55,15 +57,23 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The server of this test process."""
-    with running(CHOSEN) as found:
+    with one_of_six(CHOSEN) if CLUSTERED else running(CHOSEN) as found:
         os.environ["TASKPROC_TEST_RECORD"] = found.url
         yield found
+
+
+def name_on(server: Server) -> str:
+    """A name whose slot the server has."""
+    while True:
+        name = f"t{uuid.uuid4().hex[:12]}"
+        if not getattr(server, "nodes", "") or key_slot(name.encode()) < SLOTS // 3:
+            return name
 
 
 @asynccontextmanager
 async def fresh(server: Server) -> AsyncIterator[Instance]:
     """An instance for a test; at the end whatever it has left is ended, and no key may remain."""
-    found = Instance(server, f"t{uuid.uuid4().hex[:12]}")
+    found = Instance(server, name_on(server))
     yield found
     await found.close()
     leaked = Sweep(found.client, found.name).run()

@@ -18,6 +18,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from taskproc import BatchInfo, TaskProcessor
+from tests.recording import record_key
 from tests.servers import Server
 
 FAST: dict[str, Any] = {"poll_interval": 0.2, "invisibility": 2, "retention": 5, "shutdown_grace": 3}
@@ -53,7 +54,7 @@ class Instance:
 
     def processor(self, **options: Any) -> TaskProcessor:
         """A processor with fast settings, not yet open."""
-        made = TaskProcessor(options.pop("redis", self.server.url), prefix=self.name, **{**FAST, **options})
+        made = TaskProcessor(options.pop("redis", self.server.app_url), prefix=self.name, **{**FAST, **options})
         self.processors.append(made)
         return made
 
@@ -95,7 +96,7 @@ class Instance:
     @property
     def records(self) -> list[Record]:
         """What tasks recorded, oldest first; ``at`` in seconds of the server's clock."""
-        lines = [json.loads(line) for line in self.client.lrange(f"record:{self.name}", 0, -1)]
+        lines = [json.loads(line) for line in self.client.lrange(record_key(self.name), 0, -1)]
         return [{"at": line["at"] / 1000, **json.loads(line["entry"])} for line in lines]
 
     def recorded(self, *events: str, tag: object = None) -> list[Record]:
@@ -131,7 +132,7 @@ class Instance:
         self._age_killed()
         for proc in self.processors:
             await proc.close()
-        self.client.delete(f"record:{self.name}")
+        self.client.delete(record_key(self.name))
 
     def forget_workers(self) -> None:
         """Let it be past the time when all workers of now are forgotten: others than ours were killed."""
@@ -153,7 +154,7 @@ class WorkerProcess:
 
     def __init__(self, instance: Instance, arguments: tuple[str, ...], options: dict[str, Any], env: dict[str, str]) -> None:
         self.instance = instance
-        told = {"TASKPROC_TEST_URL": instance.server.url, "TASKPROC_TEST_RECORD": instance.server.url,
+        told = {"TASKPROC_TEST_URL": instance.server.app_url, "TASKPROC_TEST_RECORD": instance.server.url,
                 "TASKPROC_TEST_PREFIX": instance.name, "TASKPROC_TEST_OPTIONS": json.dumps(options)}  # fmt: skip
         command = [sys.executable, "-m", "taskproc", "worker", "tests.app:proc", *arguments]
         root = Path(__file__).resolve().parent.parent

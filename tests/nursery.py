@@ -24,7 +24,7 @@ class Nursery:
 
     def __init__(self, instance: Instance, *, book: Server | None = None, **options: Any) -> None:
         """``book``: where tasks record themselves, if not on the instance's own server."""
-        told = {"TASKPROC_TEST_URL": instance.server.url, "TASKPROC_TEST_RECORD": (book or instance.server).url,
+        told = {"TASKPROC_TEST_URL": instance.server.app_url, "TASKPROC_TEST_RECORD": (book or instance.server).url,
                 "TASKPROC_TEST_PREFIX": instance.name, "TASKPROC_TEST_OPTIONS": json.dumps({**FAST, **options})}  # fmt: skip
         root = Path(__file__).resolve().parent.parent
         self._mother = subprocess.Popen(

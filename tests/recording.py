@@ -16,6 +16,11 @@ redis.call('RPUSH', KEYS[1], cjson.encode({at = t[1] * 1000 + t[2] / 1000, entry
 """
 
 
+def record_key(name: str) -> str:
+    """Where the tasks of an instance record themselves: in its slot, and not among its keys."""
+    return f"record:{{{name}}}"
+
+
 class Recorder:
     """Where handlers of this process record themselves."""
 
@@ -35,7 +40,7 @@ class Recorder:
         self.clients[url].eval(
             RECORD,
             1,
-            f"record:{info.processor._options.prefix if info.processor else os.environ['TASKPROC_TEST_PREFIX']}",
+            record_key(info.processor._options.prefix if info.processor else os.environ["TASKPROC_TEST_PREFIX"]),
             json.dumps(entry),
         )
 

@@ -34,6 +34,15 @@ def binary(kind: str) -> str | None:
     return next((str(p) for p in Path(spec.submodule_search_locations[0]).glob(path)), None)
 
 
+def rights(prefix: str) -> list[str]:
+    """The rules of docs/security.md for a user of an instance."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text()
+    block = page.partition("ACL SETUSER taskproc")[2].partition("```")[0]
+    rules = [rule for line in block.splitlines() for rule in line.strip().rstrip("\\").split()]
+    wanted = (rule for rule in rules if rule != "on" and not rule.startswith(">"))
+    return [rule.replace("{taskproc}", f"{{{prefix}}}") for rule in wanted]
+
+
 def free_port() -> int:
     """A free port on loopback, below those of outgoing connections; its cluster bus port is free too."""
     while True:
@@ -55,6 +64,8 @@ class Server:
     port: int
     folder: Path
     options: tuple[str, ...] = ()
+    nodes: str = ""
+    """The nodes of its cluster, if the tests' processors are to reach it through that."""
     process: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     def start(self) -> None:
@@ -72,6 +83,8 @@ class Server:
             try:
                 with self.client() as client:
                     client.ping()
+                    if RIGHTS:
+                        client.execute_command("ACL", "SETUSER", USER, "on", f">{PASSWORD}", *rights("*"))
                 return
             except (redis.ConnectionError, redis.BusyLoadingError):
                 assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -86,6 +99,13 @@ class Server:
     def url(self) -> str:
         """The server's URL."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def app_url(self) -> str:
+        """The URL by which the tests' processors reach it: see the variables of the environment below."""
+        scheme, place = ("redis+cluster", self.nodes) if self.nodes else ("redis", f"127.0.0.1:{self.port}")
+        who = f"{USER}:{PASSWORD}@" if RIGHTS else ""
+        return f"{scheme}://{who}{place}/0{'?protocol=3' if PROTOCOL == '3' else ''}"
 
     def kill(self) -> None:
         """End it at once."""
@@ -114,6 +134,14 @@ def running(kind: str, *options: str) -> Iterator[Server]:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
+
+USER, PASSWORD = "few-rights", "of-the-tests"
+RIGHTS = bool(os.environ.get("TASKPROC_TEST_RIGHTS"))
+"""Whether processors connect as a user who has no more rights than docs/security.md says are needed."""
+PROTOCOL = os.environ.get("TASKPROC_TEST_PROTOCOL", "2")
+"""The protocol that processors speak."""
+CLUSTERED = bool(os.environ.get("TASKPROC_TEST_CLUSTER"))
+"""Whether the tests' server is a node of a cluster of six, and processors find their way through that."""
 
 CHOSEN = os.environ.get("TASKPROC_TEST_SERVER", "valkey")
 """The server that the tests run on, unless a test says otherwise."""

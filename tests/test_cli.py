@@ -99,7 +99,7 @@ async def test_stats(instance: Instance) -> None:
         await until(lambda: done_of(proc, "acme", 2))
         app_ = await run("stats", "--json", "--app", "tests.app:proc", **app_of(instance))
         script = await quick("stats", "--json", **of(instance))
-        table = await quick("stats", "--redis", instance.server.url, "--prefix", instance.name)
+        table = await quick("stats", "--redis", instance.server.app_url, "--prefix", instance.name)
     assert (script.code, table.code, app_.code) == (0, 0, 0)
     found = script.json
     assert found["paused"] is False

@@ -15,6 +15,7 @@ from tests.conftest import fresh
 from tests.harness import LATE, Instance, Record, alone, until
 from tests.measure import in_time
 from tests.nursery import Nursery
+from tests.recording import record_key
 from tests.servers import CHOSEN, Server, running
 
 
@@ -163,7 +164,7 @@ async def test_a_new_worker_takes_up_what_a_killed_one_left(instance: Instance) 
 @pytest.mark.row("BE-38", "BN-12")
 async def test_what_ran_in_a_killed_worker_runs_again_within_its_lease(instance: Instance) -> None:
     async def lateness() -> float:
-        instance.client.delete(f"record:{instance.name}")
+        instance.client.delete(record_key(instance.name))
         worker = await asyncio.to_thread(instance.process, invisibility=2)
         async with instance.open() as proc:
             batch_id = await proc.enqueue_batch(

@@ -251,7 +251,7 @@ async def test_a_script_goes_by_its_name(instance: Instance, tmp_path: Any) -> N
         "if __name__ == '__main__':\n"
         "    asyncio.run(main())\n"
     )
-    command = [sys.executable, str(script), instance.server.url, instance.name]
+    command = [sys.executable, str(script), instance.server.app_url, instance.name]
     process = await asyncio.create_subprocess_exec(*command, cwd=os.getcwd())
     assert await process.wait() == 0
     async with instance.open() as proc:

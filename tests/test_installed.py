@@ -50,7 +50,7 @@ print(json.dumps([str(lua.folder()), sorted(SCRIPTS), os.path.dirname(taskproc._
 async def probe(instance: Instance, folder: Path, programs: Path) -> tuple[Path, Path]:
     """Use taskproc from a folder that isn't its own; where its scripts are, and its package."""
     (folder / "probe.py").write_text(PROBE)
-    told = environment(URL=instance.server.url, PREFIX=instance.name)
+    told = environment(URL=instance.server.app_url, PREFIX=instance.name)
     done = await asyncio.to_thread(
         subprocess.run, [programs / "python", "probe.py"], cwd=folder, env=told, capture_output=True, text=True, check=False
     )

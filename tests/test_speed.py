@@ -45,11 +45,11 @@ async def test_a_hundred_tasks_one_by_one(instance: Instance) -> None:
     found: list[tuple[float, float]] = []
 
     async def enqueueing() -> float:
-        found.append(await hundred(instance.server.url))
+        found.append(await hundred(instance.server.app_url))
         return found[-1][0]
 
     async def whole() -> float:
-        return found.pop()[1] if found else (await hundred(instance.server.url))[1]
+        return found.pop()[1] if found else (await hundred(instance.server.app_url))[1]
 
     await in_time(enqueueing, 0.15)
     await in_time(whole, 0.5)

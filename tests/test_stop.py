@@ -14,6 +14,7 @@ from taskproc import Batch, BatchState, TaskprocError, TaskProcessor, task
 from tests import handlers, recording
 from tests.harness import Instance, until
 from tests.measure import in_time
+from tests.recording import record_key
 
 
 @task
@@ -159,7 +160,7 @@ async def test_a_queue_that_never_empties_does_not_hold_up_the_stop(instance: In
             [batch] = await client.get_batches("acme")
             assert (batch.done, batch.remaining) == (ended, 1000 - ended)
             assert await client.cancel_batch(batch.id)
-            instance.client.delete(f"record:{instance.name}")
+            instance.client.delete(record_key(instance.name))
             return spent
 
     await in_time(seconds, 0.5)

@@ -79,7 +79,7 @@ class Placed:
     """Servers that are reached by one URL; plain clients follow the instance's slot."""
 
     def __init__(self, node: Server, url: str) -> None:
-        self.kind, self.url, self._node = node.kind, url, node
+        self.kind, self.url, self.app_url, self._node = node.kind, url, url, node
 
     def client(self) -> Any:
         """A client of all of them."""
@@ -200,7 +200,7 @@ def replace_url(node: Server, url: str) -> Any:
         kind = node.kind
 
         def __init__(self) -> None:
-            self.url = url
+            self.url = self.app_url = url
 
         def client(self) -> redis.Redis:
             return node.client()

@@ -11,6 +11,7 @@ import anyio
 from tests.building import noops
 from tests.chaos.field import Result, Trial, trying
 from tests.harness import until
+from tests.recording import record_key
 from tests.servers import Server
 
 PRODUCER = """
@@ -34,7 +35,7 @@ async def killed(server: Server, trial: Trial) -> Result:
     async with trying(server, trial, result) as field:
         for _ in range(trial.times(5, 1)):
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", PRODUCER, server.url, field.instance.name, str(tasks),
+                sys.executable, "-c", PRODUCER, server.app_url, field.instance.name, str(tasks),
                 stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             share = field.dice.uniform(0.1, 0.8)
@@ -49,7 +50,7 @@ async def killed(server: Server, trial: Trial) -> Result:
             async with field.instance.worker(max_workers=20):
                 await field.settle()
             field.batches.clear()
-            field.book.client.delete(f"record:{field.book.name}")
+            field.book.client.delete(record_key(field.book.name))
     return result
 
 

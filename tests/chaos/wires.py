@@ -12,6 +12,7 @@ from tests.chaos.field import PATIENT, Result, Trial, trying
 from tests.conftest import fresh
 from tests.harness import FAST, Instance, counters, until
 from tests.proxy import Cut, Proxy
+from tests.recording import record_key
 from tests.servers import Server
 
 QUICK = {**FAST, "invisibility": 1.5, "poll_interval": 0.1, "max_workers": 3, "backoff": 0.01, "redis_patience": 20}
@@ -38,7 +39,7 @@ async def subscriptions(server: Server, trial: Trial) -> Result:
                 result.recoveries += [record["at"] - began for record in stopped]
                 result.faults += 1
                 result.tasks += 3
-                field.book.client.delete(f"record:{field.book.name}")
+                field.book.client.delete(record_key(field.book.name))
             await until(field.quiet)
     late = [seconds for seconds in result.recoveries if seconds > lease]
     if late:
