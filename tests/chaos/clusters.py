@@ -105,6 +105,34 @@ async def failovers(book: Server, trial: Trial) -> Result:
     return result
 
 
+async def down(book: Server, trial: Trial) -> Result:
+    """Another primary and its replica are gone, so that the cluster serves no slot at all (CLUSTERDOWN), and come back."""
+    result = Result()
+    async with clustered(book, trial, result) as (members, field, _):
+        for _ in range(trial.times(3, 1)):
+            owner = await until(members.owner, 20)
+            other = next(node for node in primaries(members) if node is not owner)
+            gone = [other, *members.replicas_of(other)]
+            for node in gone:
+                node.kill()
+            await until(lambda owner=owner: b"cluster_state:fail" in state(owner), 30)
+            await asyncio.sleep(1)
+            for node in gone:
+                await asyncio.to_thread(node.start)
+            await until(lambda owner=owner: b"cluster_state:ok" in state(owner), 60)
+            moment = field.book.now()
+            result.faults += 1
+            async with field.busy():
+                await field.recovered(moment)
+    return result
+
+
+def state(node: Server) -> bytes:
+    """What a node says of the cluster."""
+    with node.client() as client:
+        return raw(client, "CLUSTER", "INFO")
+
+
 async def slot_moves(book: Server, trial: Trial) -> Result:
     """Our slot is moved key by key from one primary to another, under load, and back."""
     result = Result()

@@ -72,6 +72,10 @@ class Field:
         self.instance, self.book, self.proc, self.result = instance, book, proc, result
         self.dice = trial.dice()
         self.batches: dict[str, int] = {}
+        self.acknowledged: dict[str, float] = {}
+        self.kills: list[float] = []
+        self.grace: float | None = None
+        """Where it is set, a batch may be gone that was acknowledged no longer than this before the server was killed."""
         self._names = 0
 
     async def enqueue(
@@ -96,6 +100,7 @@ class Field:
             except RedisUnavailable:
                 await asyncio.sleep(0.1)
         self.batches[batch_id] = tasks
+        self.acknowledged[batch_id] = self.book.now()
         self.result.tasks += tasks
         return batch_id
 
@@ -122,15 +127,24 @@ class Field:
 
     async def settle(self, seconds: float = SETTLE_SECONDS, failed: int = 0) -> None:
         """Wait for all batches, and count what is wrong. ``failed``: how many tasks of each end as dead letters."""
-        for batch_id, tasks in self.batches.items():
+        for batch_id, tasks in list(self.batches.items()):
             info = await self._ended(batch_id, seconds)
             if info is None:
-                self.result.lost += tasks
+                del self.batches[batch_id]
+                self._gone(batch_id, tasks)
                 continue
             self.result.lost += max(0, tasks - info.done - info.failed + failed) if info.remaining == 0 else info.remaining
             self.result.doubled += info.done > tasks or info.total > tasks + failed or info.failed > failed
         await until(self.quiet, seconds)
         self._compare()
+
+    def _gone(self, batch_id: str, tasks: int) -> None:
+        at = self.acknowledged[batch_id]
+        if self.grace is not None and any(0 <= kill - at <= self.grace for kill in self.kills):
+            name = f"batches gone that were acknowledged {self.grace:g} s before a kill at most"
+            self.result.notes[name] = self.result.notes.get(name, 0) + 1
+        else:
+            self.result.lost += tasks
 
     async def _ended(self, batch_id: str, seconds: float) -> BatchInfo | None:
         try:

@@ -33,6 +33,7 @@ ORDEALS: dict[str, Ordeal] = {
     "calls cancelled": producers.cancelled,
     "producers killed": producers.killed,
     "cluster: primary killed": clusters.failovers,
+    "cluster: down": clusters.down,
     "cluster: slot moved key by key": clusters.slot_moves,
     "cluster: slot moved whole": clusters.slot_moves_at_once,
     "Sentinel: primary killed": clusters.sentinel_fails_over,

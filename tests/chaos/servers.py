@@ -41,13 +41,19 @@ async def restart(server: Server, away: float = 0.0) -> None:
     await asyncio.to_thread(server.start)
 
 
+POSTPONED = 2.5
+"""While it waits for the disk, a server that is not told to fsync always puts off its writes for up to two seconds."""
+
+
 async def killed(fsync: str, book: Server, trial: Trial) -> Result:
     """The server is killed and restarted with its append-only file, in one of its modes."""
     result = Result()
     kept = ("--appendonly", "yes", "--appendfsync", fsync)
     async with mortal(book, trial, result, *kept) as (server, field, _), field.busy():
+        field.grace = None if fsync == "always" else POSTPONED
         for _ in range(trial.times(100, 4)):
             await asyncio.sleep(field.dice.uniform(0, 0.2))
+            field.kills.append(field.book.now())
             await restart(server)
             result.faults += 1
             await field.recovered(field.book.now())
@@ -115,6 +121,26 @@ async def full(book: Server, trial: Trial) -> Result:
             for batch_id in stored_ids:
                 info = await field.proc.wait_batch(batch_id, 30)
                 result.lost += info.total - info.done
+    return result
+
+
+async def evicting(book: Server, trial: Trial) -> Result:
+    """The server evicts keys that have a TTL, as managed ones do by default: no task may be among them."""
+    result = Result()
+    async with mortal(book, trial, result) as (server, field, _):
+        with server.client() as client:
+            client.config_set("maxmemory-policy", "volatile-lru")
+            await field.proc.pause()
+            for _ in range(trial.times(20, 3)):
+                await field.enqueue()
+            client.config_set("maxmemory", client.info("memory")["used_memory"] - 100_000)
+            for number in range(trial.times(2000, 500)):
+                with suppress(redis.ResponseError):
+                    client.set(f"somebody's {number}", "x" * 1000, px=600_000)
+            result.faults = int(client.info("stats")["evicted_keys"])
+            client.config_set("maxmemory", 0)
+            await field.proc.resume()
+            client.unlink(*client.scan_iter("somebody's *", count=1000), "none")
     return result
 
 
@@ -228,6 +254,7 @@ ORDEALS = {
     **{f"server killed, appendfsync {mode}": partial(killed, mode) for mode in ("always", "everysec", "no")},
     "scripts forgotten": without_scripts,
     "server full": full,
+    "server evicts": evicting,
     **{f"server answers {name}": partial(unwilling, name) for name in REFUSALS},
     "server answers LOADING": loading,
 }
