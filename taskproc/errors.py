@@ -13,6 +13,7 @@ TaskprocError
 ├── AttemptsExhausted                       a task was claimed with no attempt left
 ├── UnknownHandler                          no worker knew a task's handler for too long
 ├── CorruptTask                             a stored task can't be read
+├── CorruptRecord                           what is stored of a batch, queue, tenant or call can't be read
 ├── SchemaMismatch                          the keys in Redis are of another version of taskproc
 ├── ServerTooOld                            the server is older than Redis 6.2
 ├── ServerRefused                           wrong password, no permission, or a key of a wrong type
@@ -73,6 +74,10 @@ class UnknownHandler(TaskprocError):
 
 class CorruptTask(TaskprocError):
     """What is stored of a task can't be read."""
+
+
+class CorruptRecord(TaskprocError):
+    """What is stored of a batch, a queue, a tenant or a call can't be read."""
 
 
 class SchemaMismatch(TaskprocError):
