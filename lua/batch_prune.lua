@@ -20,7 +20,7 @@ local members = redis.call('ZRANGEBYSCORE', settled, '-inf', now_ms - retention,
 redis.call('ZREM', settled, '') -- the first write, which a full Redis lets through
 for _, member in ipairs(members) do
   if budget <= 0 then break end
-  local cost = apart(broken, 'settled batch ' .. member, batch_forget, P, now_ms, member, retention)
+  local cost = apart(broken, 'settled batch', member, batch_forget, P, now_ms, member, retention)
   if not cost then put_off(settled, now_ms - retention, member, string.find(member, '^[^:]')) end
   done, budget = done + 1, budget - 8 - (cost or 0)
 end

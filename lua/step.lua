@@ -55,7 +55,7 @@ local c = {
 if not state[2] then
   for _, q in ipairs(queues) do
     local empty, before = false, #c.ids -- nil: it is broken, and is looked at again at the next poll
-    if want > 0 then empty = apart(broken, 'queue ' .. q, claim_queue, P, c, q, want) end
+    if want > 0 then empty = apart(broken, 'queue', q, claim_queue, P, c, q, want) end
     want = want + before - #c.ids
     if empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
       wake(P, q)

@@ -21,7 +21,7 @@ local tenants = redis.call('ZRANGEBYSCORE', idle, '-inf', now_ms - retention, 'L
 for _, tenant in ipairs(tenants) do
   if budget <= 0 then break end
   done, budget = done + 1, budget - whole(redis.pcall('SCARD', key(P, 'tqs', tenant)))
-  if not apart(broken, 'tenant ' .. tenant, tenant_forget, P, now_ms, tenant, retention) then
+  if not apart(broken, 'tenant', tenant, tenant_forget, P, now_ms, tenant, retention) then
     put_off(idle, now_ms - retention, tenant, true)
   end
 end

@@ -15,11 +15,11 @@ local P, limit = ARGV[1], tonumber(ARGV[2])
 guard(slot)
 local now_ms = now()
 local left, index, broken = limit, key(P, 'delayed'), {}
-if not apart(broken, 'the index of delayed tasks', redis.call, 'ZCARD', index) then limit, left = 0, 0 end
+if not apart(broken, 'the index', 'delayed', redis.call, 'ZCARD', index) then limit, left = 0, 0 end
 for _ = 1, limit do
   local member = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', 0, 1)[1]
   if not member or left == 0 then break end
-  local made = apart(broken, 'delayed tasks ' .. member, promote, P, now_ms, member, left)
+  local made = apart(broken, 'delayed tasks', member, promote, P, now_ms, member, left)
   if not made then put_off(index, now_ms, member, string.find(member, ':', 2, true)) end
   left = left - (made or 0)
 end

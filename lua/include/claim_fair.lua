@@ -8,7 +8,7 @@ local function claim_fair(P, c, q, n, line)
   for _, s in ipairs(shares) do
     if s.share > 0 then
       local before = #c.ids
-      local dry = apart(c.broken, 'queue ' .. q .. ', tenant ' .. s.tenant, claim_tenant, P, c, q, s.tenant, s.share)
+      local dry = apart(c.broken, 'tenant', s.tenant, claim_tenant, P, c, q, s.tenant, s.share)
       local taken = #c.ids - before
       if taken > 0 then redis.pcall('HINCRBY', key(P, 'tq', q, s.tenant), 'claimed', taken) end
       if dry ~= false or taken >= s.ready then

@@ -9,7 +9,7 @@ local function claim_fifo(P, c, q, n)
     local seg, count = string.match(ticket, '^(.*):(%d+)$')
     if seg then
       local before, want = #c.ids, math.min(tonumber(count), n - #c.ids + first)
-      local left, tenant = apart(c.broken, 'batch ' .. string.sub(seg, 1, 22), claim_from, P, c, q, seg, want, true)
+      local left, tenant = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, want, true)
       if left and tonumber(count) > want then redis.call('LPUSH', line, seg .. ':' .. (count - want)) end
       local got = #c.ids - before
       if got > 0 then

@@ -9,7 +9,7 @@ local function claim_tenant(P, c, q, tenant, n)
     c.visits = c.visits - 1
     local seg = redis.call('LPOP', lane)
     if not seg then return true end
-    if apart(c.broken, 'batch ' .. string.sub(seg, 1, 22), claim_from, P, c, q, seg, n - taken) then
+    if apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) then
       redis.call('RPUSH', lane, seg)
     end
   end

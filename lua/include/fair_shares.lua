@@ -6,8 +6,9 @@ local function fair_shares(P, q, heads, n)
   local shares, waiting, first = {}, {}, 1
   for i = 1, #heads, 2 do
     local t = redis.pcall('HMGET', key(P, 'tq', q, heads[i]), 'pushed', 'claimed', 'settled')
+    local claimed = tonumber(t[2] or 0) or 0
     local s = {tenant = heads[i], score = whole(heads[i + 1]), share = 0}
-    s.ready, s.running = whole(t[1]) - whole(t[2]), whole(t[2]) - whole(t[3])
+    s.ready, s.running = (tonumber(t[1] or 0) or 0) - claimed, claimed - (tonumber(t[3] or 0) or 0)
     shares[#shares + 1] = s
     waiting[#waiting + 1] = {s.score, s}
   end

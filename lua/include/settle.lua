@@ -21,7 +21,7 @@ local function settle(P, now_ms, us, groups, broken)
   local runs, ends = {}, {}
   for _, p in ipairs(plan) do
     local tenant = p.batch.tenant
-    local ended, failed, cancelled = apart(broken, 'batch ' .. p.batch.id, settle_batch, P, now_ms, us, p, entries, stopped)
+    local ended, failed, cancelled = apart(broken, 'batch', p.batch.id, settle_batch, P, now_ms, us, p, entries, stopped)
     if tenant then
       local place = p.queue .. ':' .. tenant
       local r = runs[place] or {queue = p.queue, tenant = tenant, n = 0, us = 0}

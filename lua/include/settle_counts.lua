@@ -10,10 +10,10 @@ local function settle_counts(P, now_ms, runs, ends, broken)
   end
   for _, r in pairs(runs) do
     queues[r.queue] = (queues[r.queue] or 0) + r.n
-    apart(broken, 'queue ' .. r.queue .. ', tenant ' .. r.tenant, run, r)
+    apart(broken, 'tenant', r.tenant, run, r)
   end
-  for q, n in pairs(queues) do apart(broken, 'queue ' .. q, redis.call, 'HINCRBY', key(P, 'q', q), 'settled', n) end
+  for q, n in pairs(queues) do apart(broken, 'queue', q, redis.call, 'HINCRBY', key(P, 'q', q), 'settled', n) end
   for tenant, e in pairs(ends) do
-    apart(broken, 'tenant ' .. tenant, tenant_settle, P, now_ms, tenant, e[1], e[2], e[3])
+    apart(broken, 'tenant', tenant, tenant_settle, P, now_ms, tenant, e[1], e[2], e[3])
   end
 end

@@ -9,7 +9,7 @@ local function settle_plan(P, groups, broken)
   if #members == 0 then return plan, lost, again end
   local held, at, budget = redis.call('ZMSCORE', key(P, 'leases'), unpack(members)), 0, 500
   for _, g in ipairs(groups) do
-    local b = batches[g[1]] or apart(broken, 'batch ' .. g[1], batch_read, P, g[1])
+    local b = batches[g[1]] or apart(broken, 'batch', g[1], batch_read, P, g[1])
       or {id = g[1], remaining = 0, left = 0, failed = 0, continuations = 0}
     batches[g[1]] = b
     local kept, ids, others, verbs, n = {}, {}, {}, {}, 0
