@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs rows matrix chaos bench clean
+.PHONY: help demo test check docs rows matrix chaos fuzz bench clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ matrix: $(READY) ## The tests on every server there is, with both protocols, alo
 
 chaos: $(READY) ## Workers, servers, connections and clocks fail under load: about ten minutes, and docs/reliability.md
 	$(BIN)/python -m tests.chaos --json .chaos.json --report docs/reliability.md
+
+fuzz: $(READY) ## Try a hundred thousand bad inputs against every call and every stored field: five minutes
+	$(BIN)/python -m tests.fuzz
 
 bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
 	$(BIN)/python -m benchmarks --json .bench/results.json

@@ -6,13 +6,16 @@
 --   1 prefix str
 --   2 age int (ms)
 --   3 limit int (at most 10)
--- Returns: {"ok", how many}
--- Includes: guard, now, seg_drop
+-- Returns: {"ok", how many, broken}; broken: those whose keys can't be used
+-- Includes: guard, now, apart, seg_drop
 -- Cost: O(n × queues) for n segments
 local slot = KEYS[1]
 local P, age, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 guard(slot)
 local now_ms = now()
-local segs = redis.call('ZRANGEBYSCORE', key(P, 'staging'), '-inf', now_ms - age, 'LIMIT', 0, limit)
-for _, seg in ipairs(segs) do seg_drop(P, seg) end
-return {'ok', #segs}
+local broken, segs = {}, redis.call('ZRANGEBYSCORE', key(P, 'staging'), '-inf', now_ms - age, 'LIMIT', 0, limit)
+for _, seg in ipairs(segs) do
+  apart(broken, 'staged segment', seg, seg_drop, P, seg)
+  redis.call('ZREM', key(P, 'staging'), seg)
+end
+return {'ok', #segs, broken}

@@ -11,10 +11,10 @@
 --   6 want int (at most 128)
 --   7 queues json (names, first served first)
 --   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
--- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more}, claims being
---   {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
---   is left of cancelled batches; {"stale"}; {"schema", found}
--- Includes: guard, now, settle_check, settle, claim_fair, claim_fifo, next_due, replay, wake
+-- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more, broken}, claims
+--   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
+--   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
+-- Includes: guard, now, apart, settle_check, settle, claim_queue, next_due, replay, wake
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -23,44 +23,41 @@ guard(slot)
 local state = redis.call('HMGET', key(P, 'm'), 'schema', 'paused')
 if state[1] and state[1] ~= schema then return {'schema', state[1]} end
 local now_ms, us = now()
-local memory, token = key(P, 'w', worker), worker .. seq
+local memory, token, broken = key(P, 'w', worker), worker .. seq, {}
 local function answer(lost, again, claims, more)
   local due, ends = next_due(P)
-  return {'ok', string.format('%.0f', now_ms), due, ends, state[2] and 1 or 0, lost, again, claims, more}
+  return {'ok', string.format('%.0f', now_ms), due, ends, state[2] and 1 or 0, lost, again, claims, more, broken}
 end
 
-local last = redis.call('HMGET', memory, 'seq', 'lost', 'again', 'ids')
+redis.call('HLEN', key(P, 'run')) -- of a wrong type these stop all before the first write
+redis.call('ZCARD', key(P, 'cx'))
+local last = redis.pcall('HMGET', memory, 'seq', 'lost', 'again', 'ids')
+local seen = tonumber(last[1] or nil)
 redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis lets through
-if last[1] and seq <= tonumber(last[1]) then
+if last.err then redis.call('UNLINK', memory) end
+if seen and seq <= seen then
   for _, q in ipairs(queues) do -- a marker may have been taken for this call
     if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then wake(P, q) end
   end
 end
-if last[1] and seq < tonumber(last[1]) then return {'stale'} end
-if last[1] and seq == tonumber(last[1]) then
+if seen and seq < seen then return {'stale'} end
+if seen and seq == seen then
   return answer(cjson.decode(last[2]), cjson.decode(last[3]), replay(P, last[4], token), 0)
 end
 
 settle_check(groups)
-local lost, again = settle(P, now_ms, us, groups)
+local lost, again = settle(P, now_ms, us, groups, broken)
 local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
-  ids = {}, leases = {}, run = {}, out = {}, gone = {},
+  ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken,
 }
 if not state[2] then
   for _, q in ipairs(queues) do
-    local empty = false
-    if want > 0 then
-      local claimed, line = 0, redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'claimed')
-      if line[1] == 'fifo' then
-        claimed = claim_fifo(P, c, q, want)
-      else
-        claimed, empty = claim_fair(P, c, q, want, {virtual = tonumber(line[2] or 0), claimed = tonumber(line[3] or 0)})
-      end
-      want = want - claimed
-    end
-    if not empty and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
+    local empty, before = false, #c.ids -- nil: it is broken, and is looked at again at the next poll
+    if want > 0 then empty = apart(broken, 'queue', q, claim_queue, P, c, q, want) end
+    want = want + before - #c.ids
+    if empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
       wake(P, q)
       if want > 0 then more = 1 end
     else

@@ -59,6 +59,12 @@ def _only(handler: Handler, args: Sequence[object]) -> object:
     return args[0]
 
 
+def _rows(handler: Handler, rows: object) -> Iterable[object]:
+    if not isinstance(rows, Iterable):
+        raise ArgumentError(f"{handler.name}: rows of arguments must be iterable, not {type(rows).__name__}")
+    return rows
+
+
 def _row(handler: Handler, row: object) -> tuple[object, ...]:
     """A row of arguments. A text is a sequence too, but never meant as one."""
     if not isinstance(row, Sequence) or isinstance(row, str | bytes | bytearray | memoryview):
@@ -173,7 +179,7 @@ class Batch:
         dump = (
             (lambda row, _: raw_payload(found.name, _only(found, row), limit)) if found.options.raw else found.arguments.dump
         )
-        for row in rows:
+        for row in _rows(found, rows):
             if type(row) is not tuple:
                 row = _row(found, row)
             payload = dump(row, {})
@@ -250,7 +256,11 @@ class BatchCalls:
 
 
 async def fill(batch: Batch, build: Build) -> None:
-    """Run a build function, sync or async."""
+    """Run a build function, sync or async. Raises ArgumentError for what is no function."""
+    if not callable(build):
+        raise ArgumentError(
+            f"build is a {type(build).__name__}, which is not callable: give a function that fills the batch"
+        )
     result = build(batch)
     if inspect.isawaitable(result):
         await result

@@ -16,18 +16,23 @@ scripts read and change some (``lua/include/body_*.lua``), so a field's name is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from taskproc.errors import CorruptTask, InvalidValue, PayloadTooLarge
+from taskproc.values import shown
 
 LARGE = 8_192
 """Payloads above this many bytes don't go through the lists, so that a claim's reply stays small."""
 
 SIGNATURE = 22
 """How long a signature is that goes before a payload: see ``taskproc/sealing.py``."""
+
+MOST_NUMBER = 2**53
+"""No number of an extension is taken for more: JSON has no larger one that is exact."""
 
 PLAIN, EXTENDED, STUB = b".", b"+", b"*"
 
@@ -44,7 +49,9 @@ class Body:
     def number(self, field: str, default: int = 0) -> int:
         """A number of the extension."""
         value = self.extension.get(field, default)
-        return int(value) if isinstance(value, int | float) else default
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return default
+        return min(max(int(value), 0), MOST_NUMBER)
 
     def text(self, field: str) -> str | None:
         """A text of the extension."""
@@ -108,7 +115,7 @@ def shown_data(payload: bytes) -> bytes:
 def raw_payload(name: object, data: object, limit: int) -> bytes:
     """The payload of raw work. Raises InvalidValue for a bad name or data, PayloadTooLarge above the limit."""
     if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable():
-        raise InvalidValue(f"handler name {name!r}: use 1 to 200 printable characters")
+        raise InvalidValue(f"handler name {shown(name)}: use 1 to 200 printable characters")
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InvalidValue(f"raw data of {name} must be bytes, not {type(data).__name__}")
     return check_size(name, b"!" + name.encode() + b"\n" + bytes(data), limit)
@@ -124,7 +131,7 @@ def check_size(name: str, payload: bytes, limit: int) -> bytes:
 def handler_name(payload: bytes) -> str:
     """The name of the handler that a payload calls; empty when it can't be read."""
     if payload[:1] == b"!":
-        return payload[1 : payload.find(b"\n")].decode("utf-8", "replace")
+        return payload[1 : max(1, payload.find(b"\n"))].decode("utf-8", "replace")
     if payload[:2] == b"~s":
         return handler_name(payload[SIGNATURE:])
     if payload[:2] == b"~e":

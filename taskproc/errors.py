@@ -15,6 +15,7 @@ TaskprocError
 ├── CorruptTask                             a stored task can't be read
 │   └── UntrustedTask                       it isn't sealed by one of our keys, or was changed or moved
 ├── KeyMissing                              it is sealed under a key that this process doesn't have
+├── CorruptRecord                           what is stored of a batch, queue, tenant or call can't be read
 ├── SchemaMismatch                          the keys in Redis are of another version of taskproc
 ├── ServerTooOld                            the server is older than Redis 6.2
 ├── ServerRefused                           wrong password, no permission, or a key of a wrong type
@@ -83,6 +84,10 @@ class UntrustedTask(CorruptTask):
 
 class KeyMissing(TaskprocError):
     """A task is sealed under a key that this process doesn't have."""
+
+
+class CorruptRecord(TaskprocError):
+    """What is stored of a batch, a queue, a tenant or a call can't be read."""
 
 
 class SchemaMismatch(TaskprocError):

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff
 from taskproc.errors import HandlerError, InvalidValue
-from taskproc.values import Duration, count, milliseconds, queue_name
+from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -103,21 +103,26 @@ def task(
     return mark if function is None else mark(function)
 
 
+def is_handler_name(name: str) -> bool:
+    """Whether a handler can have a name."""
+    return 1 <= len(name) <= 200 and name.isprintable() and '"' not in name and "\\" not in name
+
+
 def _name(name: object) -> str:
-    if not isinstance(name, str) or not 1 <= len(name) <= 200 or not name.isprintable() or '"' in name or "\\" in name:
-        raise InvalidValue(f"handler name {name!r}: use 1 to 200 printable characters without quotes and backslashes")
+    if not isinstance(name, str) or not is_handler_name(name):
+        raise InvalidValue(f"handler name {shown(name)}: use 1 to 200 printable characters without quotes and backslashes")
     return name
 
 
 def _aliases(given: object) -> tuple[str, ...]:
     if not isinstance(given, list | tuple):
-        raise InvalidValue(f"aliases={given!r}: give a list of names")
+        raise InvalidValue(f"aliases={shown(given)}: give a list of names")
     return tuple(_name(alias) for alias in given)
 
 
 def _choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    if value not in allowed:
-        raise InvalidValue(f"{name}={value!r}: use {' or '.join(repr(choice) for choice in allowed if choice)}")
+    if not one_of(value, allowed):
+        raise InvalidValue(f"{name}={shown(value)}: use {' or '.join(repr(choice) for choice in allowed if choice)}")
     return value
 
 
@@ -127,7 +132,7 @@ def _exceptions(given: object) -> tuple[type[BaseException], ...] | None:
     kinds = given if isinstance(given, tuple) else (given,)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise InvalidValue(f"retry_on={given!r}: give exception types")
+            raise InvalidValue(f"retry_on={shown(given)}: give exception types")
     return kinds
 
 
@@ -148,7 +153,7 @@ def plain_function(function: object) -> FunctionType:
     """The plain function behind a handler. Raises HandlerError for what a worker can't find or run."""
     plain = function.__func__ if isinstance(function, MethodType) else function
     if not isinstance(plain, FunctionType):
-        raise HandlerError(f"{function!r} is not a function or a method")
+        raise HandlerError(f"{shown(function)} is not a function or a method")
     if plain.__name__ == "<lambda>":
         raise HandlerError(f"a lambda ({where(plain)}) can't be a handler: a worker can't find it by name")
     if "<locals>" in plain.__qualname__:

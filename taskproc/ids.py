@@ -8,6 +8,9 @@ import re
 import secrets
 from collections.abc import Iterator
 
+from taskproc.errors import InvalidValue
+from taskproc.values import shown
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BATCH_LENGTH, LOCAL_LENGTH = 22, 10
 LOCALS = 62**LOCAL_LENGTH
@@ -59,13 +62,17 @@ def is_home_id(text: str) -> bool:
     return _HOME.fullmatch(text) is not None
 
 
-def is_batch_id(text: str) -> bool:
-    """Whether a text has the form of a batch's id."""
+def is_batch_id(text: object) -> bool:
+    """Whether a text has the form of a batch's id. Raises InvalidValue for what is no text."""
+    if not isinstance(text, str):
+        raise InvalidValue(f"batch id {shown(text)}: use a text of 22 characters")
     return _BATCH.fullmatch(text) is not None
 
 
-def is_task_id(text: str) -> bool:
-    """Whether a text has the form of a task's id."""
+def is_task_id(text: object) -> bool:
+    """Whether a text has the form of a task's id. Raises InvalidValue for what is no text."""
+    if not isinstance(text, str):
+        raise InvalidValue(f"task id {shown(text)}: use a text of 32 characters")
     return _TASK.fullmatch(text) is not None
 
 

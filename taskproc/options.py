@@ -12,7 +12,7 @@ from taskproc.backoff import Backoff, Exponential
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep
 from taskproc.sealing import Keys, Sealer, TenantKeys
-from taskproc.values import Duration, count, milliseconds, queue_name, queue_names, timestamp_ms
+from taskproc.values import Duration, count, milliseconds, one_of, queue_name, queue_names, shown, timestamp_ms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,7 +99,7 @@ def check_options(given: ProcessorOptions) -> Options:
         raise InvalidValue(f"TaskProcessor has no option {min(unknown)!r}")
     include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
     if not isinstance(include, list | tuple):
-        raise InvalidValue(f"include={include!r}: give a list of modules")
+        raise InvalidValue(f"include={shown(include)}: give a list of modules")
     backoff, week = given.get("backoff"), 7 * 24 * 3600
     return Options(
         prefix=_prefix(given.get("prefix", "taskproc")),
@@ -139,7 +139,7 @@ def worker_count(given: object) -> int:
 
 def _prefix(prefix: object) -> str:
     if not isinstance(prefix, str) or not prefix or any(c in "{}" or not c.isprintable() or c.isspace() for c in prefix):
-        raise InvalidValue(f"prefix={prefix!r}: use printable characters without blanks and braces")
+        raise InvalidValue(f"prefix={shown(prefix)}: use printable characters without blanks and braces")
     if len(prefix.encode()) > 64:
         raise InvalidValue(f"prefix of {len(prefix.encode())} bytes: at most 64")
     return prefix
@@ -149,19 +149,19 @@ def _module(module: object) -> str:
     if isinstance(module, ModuleType):
         return module.__name__
     if not isinstance(module, str) or not module:
-        raise InvalidValue(f"include: {module!r} is not a module or the name of one")
+        raise InvalidValue(f"include: {shown(module)} is not a module or the name of one")
     return module
 
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise InvalidValue(f"{name}={value!r}: use True or False")
+        raise InvalidValue(f"{name}={shown(value)}: use True or False")
     return value
 
 
 def _function(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
-        raise InvalidValue(f"{name}={value!r}: give a function")
+        raise InvalidValue(f"{name}={shown(value)}: give a function")
     return value
 
 
@@ -208,12 +208,12 @@ def call_options(
     """Options of a call from what a caller gave. Raises InvalidValue naming the one that makes no sense."""
     if delay is not None and delay_until is not None:
         raise InvalidValue("delay and delay_until: give one of them")
-    if on not in CONDITIONS:
-        raise InvalidValue(f"on={on!r}: use one of {', '.join(CONDITIONS)}")
-    if keep not in (None, "failed", "none"):
-        raise InvalidValue(f"keep={keep!r}: use 'failed' or 'none'")
+    if not one_of(on, CONDITIONS):
+        raise InvalidValue(f"on={shown(on)}: use one of {', '.join(CONDITIONS)}")
+    if not one_of(keep, (None, "failed", "none")):
+        raise InvalidValue(f"keep={shown(keep)}: use 'failed' or 'none'")
     if idempotency_key is not None and (not isinstance(idempotency_key, str) or not idempotency_key):
-        raise InvalidValue(f"idempotency_key={idempotency_key!r}: use a text that is not empty")
+        raise InvalidValue(f"idempotency_key={shown(idempotency_key)}: use a text that is not empty")
     return CallOptions(
         queue=None if queue is None else queue_name(queue),
         delay_ms=None if delay is None else milliseconds("delay", delay) or None,

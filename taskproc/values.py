@@ -14,20 +14,42 @@ LAST_MS = 253_402_300_799_000
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+LONGEST_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: cut where it is long, and by its type where it can't be written down."""
+    try:
+        said = repr(value)
+    except Exception:  # such as a number of too many digits, or a class whose repr fails
+        return f"({type(value).__name__})"
+    return said if len(said) <= LONGEST_SHOWN else f"{said[:LONGEST_SHOWN]}…"
+
+
+def one_of(value: object, allowed: tuple[object, ...]) -> bool:
+    """Whether a value is one of some plain ones; others are not even asked: an array would answer for each of its items."""
+    return (value is None or isinstance(value, str | int)) and value in allowed
+
+
 def queue_name(name: object) -> str:
     """A queue's name. Raises InvalidValue for anything but 1 to 64 of letters, digits, ``_``, ``.`` and ``-``."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidValue(f"queue name {name!r}: use 1 to 64 characters of A-Z a-z 0-9 _ . -")
+    if not isinstance(name, str) or not is_queue_name(name):
+        raise InvalidValue(f"queue name {shown(name)}: use 1 to 64 characters of A-Z a-z 0-9 _ . -")
     return name
+
+
+def is_queue_name(name: str) -> bool:
+    """Whether a text can be a queue's name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def queue_names(names: object) -> tuple[str, ...]:
     """Queue names in the order in which they are served, at least one, each once."""
     if isinstance(names, str) or not isinstance(names, list | tuple) or not names:
-        raise InvalidValue(f"queues={names!r}: give a list of at least one queue name")
+        raise InvalidValue(f"queues={shown(names)}: give a list of at least one queue name")
     found = tuple(queue_name(name) for name in names)
     if len(set(found)) != len(found):
-        raise InvalidValue(f"queues={names!r}: a queue stands there twice")
+        raise InvalidValue(f"queues={shown(names)}: a queue stands there twice")
     if len(found) > 64:
         raise InvalidValue(f"queues: {len(found)} names; at most 64 can be served by one worker")
     return found
@@ -36,11 +58,11 @@ def queue_names(names: object) -> tuple[str, ...]:
 def tenant_name(name: object) -> str:
     """A tenant's name. Raises InvalidValue for anything but a text of 1 to 255 bytes in UTF-8."""
     if not isinstance(name, str):
-        raise InvalidValue(f"tenant {name!r}: use a text of 1 to 255 bytes")
+        raise InvalidValue(f"tenant {shown(name)}: use a text of 1 to 255 bytes")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise InvalidValue(f"tenant {name!r}: it can't be encoded as UTF-8") from None
+        raise InvalidValue(f"tenant {shown(name)}: it can't be encoded as UTF-8") from None
     if not 1 <= size <= 255:
         raise InvalidValue(f"tenant of {size} bytes: use a text of 1 to 255 bytes")
     return name
@@ -53,7 +75,7 @@ def text(name: str, value: object, most: int) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise InvalidValue(f"{name}: {value!r} can't be encoded as UTF-8") from None
+        raise InvalidValue(f"{name}: {shown(value)} can't be encoded as UTF-8") from None
     if size > most:
         raise InvalidValue(f"{name} of {size} bytes: at most {most}")
     return value
@@ -62,7 +84,7 @@ def text(name: str, value: object, most: int) -> str:
 def count(name: str, value: object, least: int = 1, most: int = 1_000_000) -> int:
     """A whole number within bounds. Raises InvalidValue that names it."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidValue(f"{name}={value!r}: use a whole number from {least} to {most}")
+        raise InvalidValue(f"{name}={shown(value)}: use a whole number from {least} to {most}")
     return value
 
 
@@ -71,30 +93,30 @@ def milliseconds(name: str, value: object, *, positive: bool = False) -> int:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(min(max(value, -1), LONGEST.total_seconds() + 1)) if isinstance(value, int) else value
     else:
-        raise InvalidValue(f"{name}={value!r}: use a timedelta or seconds as a number")
+        raise InvalidValue(f"{name}={shown(value)}: use a timedelta or seconds as a number")
     if not 0 <= seconds <= LONGEST.total_seconds():
-        raise InvalidValue(f"{name}={value!r}: a duration must be from 0 to {LONGEST.days} days")
+        raise InvalidValue(f"{name}={shown(value)}: a duration must be from 0 to {LONGEST.days} days")
     if positive and seconds < 0.001:
-        raise InvalidValue(f"{name}={value!r}: it must be at least a millisecond")
+        raise InvalidValue(f"{name}={shown(value)}: it must be at least a millisecond")
     return math.ceil(round(seconds * 1000, 6))
 
 
 def timestamp_ms(name: str, value: object) -> int:
     """A time in milliseconds since 1970. Raises InvalidValue for a naive one."""
     if not isinstance(value, datetime):
-        raise InvalidValue(f"{name}={value!r}: use a datetime")
+        raise InvalidValue(f"{name}={shown(value)}: use a datetime")
     if value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidValue(f"{name}={value!r}: it has no time zone; use an aware datetime, such as datetime.now(UTC)")
+        raise InvalidValue(f"{name}={shown(value)}: it has no time zone; use an aware datetime, such as datetime.now(UTC)")
     return max(0, math.ceil(round(value.timestamp() * 1000, 6)))
 
 
 def from_ms(value: float) -> datetime:
-    """The time in UTC of milliseconds since 1970; what lies beyond all years is the last of them."""
-    return datetime.fromtimestamp(min(max(value, 0), LAST_MS) / 1000, UTC)
+    """The time in UTC of milliseconds since 1970; what lies beyond all years is the last of them, what is none the first."""
+    return datetime.fromtimestamp(min(max(value, 0), LAST_MS) / 1000 if value == value else 0, UTC)
 
 
 def from_us(value: int) -> datetime:
-    """The time in UTC of microseconds since 1970."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+    """The time in UTC of microseconds since 1970; what lies beyond all years is the first or the last of them."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=min(max(value, 0), LAST_MS * 1000))

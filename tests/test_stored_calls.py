@@ -41,6 +41,11 @@ BAD: dict[str, Callable[[bytes], bytes]] = {
     "attempts that are a text": lambda body: body[:10] + b'+{"a":"1e999","d":"x","n":[],"c":"1e999"}\n[',
     "a number beyond all in a list": lambda body: body[:10] + b'+{"a":[1e400]}\n' + CALL,
     "a segment that is no text": lambda body: body[:10] + b'*{"g":{"a":1},"z":1}\n',
+    "attempts beyond 64 bits": lambda body: body[:10] + b'+{"a":18446744073709551615}\n[',
+    "attempts that are used up": lambda body: body[:10] + b'+{"a":3,"d":1.5}\n' + CALL,
+    "raw work of no name": lambda body: body[:10] + b".!" + CALL,
+    "empty as well": lambda body: b"",
+    "empty once more": lambda body: b"",
     "payload that is missing": lambda body: body[:10] + b'*{"z":1}\n',
     "payload of another segment": lambda body: body[:10] + b'*{"g":"x","z":1}\n',
 }
@@ -63,7 +68,11 @@ async def test_bad_stored_calls_fail_alone_and_with_the_reason(instance: Instanc
             await instance.wait_records(5, "ran")
             dead = await until(lambda: all_dead(proc, len(BAD)))
             assert all(len(d.errors) == 1 and d.errors[0].message and d.state is TaskState.FAILED for d in dead)
-            assert {d.errors[0].type for d in dead} <= {"taskproc.errors.CorruptTask", "taskproc.errors.ArgumentError"}
+            assert {d.errors[0].type for d in dead} <= {
+                "taskproc.errors.CorruptTask",
+                "taskproc.errors.ArgumentError",
+                "taskproc.errors.AttemptsExhausted",
+            }
             await proc.enqueue_task("default", "acme", typed.needs, 2, "b")
             await instance.wait_records(1, "ran", tag=2)
         assert len(instance.recorded("ran")) == 6
@@ -110,11 +119,15 @@ async def test_a_validator_that_breaks_when_a_worker_reads(instance: Instance, m
 async def test_errors_of_stored_arguments_do_not_repeat_them(instance: Instance, caplog: pytest.LogCaptureFixture) -> None:
     async with instance.open() as proc:
         await proc.enqueue_raw("default", "acme", "tests.typed.positional", b"very secret")
-        await proc.enqueue_task("default", "acme", typed.needs, 1, "a")
-        spoil(instance, [lambda body: body.replace(b'"a"', b'{"a":"very secret"}')])
-        assert await proc.run_until_idle() == 2
+        for _ in range(2):
+            await proc.enqueue_task("default", "acme", typed.needs, 1, "a")
+        spoil(
+            instance,
+            [lambda body: body.replace(b'"a"', b'{"a":"very secret"}'), lambda body: body[:10] + b'.!["very secret"]'],
+        )
+        assert await proc.run_until_idle() == 3
         dead = await proc.get_dead_tasks()
-        assert len(dead) == 2
+        assert len(dead) == 3
         assert not any("secret" in e.message + e.traceback for d in dead for e in d.errors)
         assert "secret" not in caplog.text
 

@@ -5,10 +5,10 @@ local function batch_read(P, batch)
     id = batch,
     tenant = b[1] or nil,
     state = b[2] or nil,
-    remaining = tonumber(b[3] or 0),
-    left = tonumber(b[3] or 0), -- remaining less what a settlement has planned to end
-    failed = tonumber(b[4] or 0),
-    continuations = tonumber(b[5] or 0),
+    remaining = whole(b[3]),
+    left = whole(b[3]), -- remaining less what a settlement has planned to end
+    failed = whole(b[4]),
+    continuations = whole(b[5]),
     watched = b[6],
   }
 end

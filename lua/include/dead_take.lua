@@ -5,5 +5,5 @@ local function dead_take(P, b, q, id)
   redis.call('HDEL', key(P, 'b', b.id, 'w'), id)
   redis.call('HINCRBY', key(P, 'q', q), 'dead', -1)
   dead_index(P, q, b.id, b.state == 'open')
-  return stored and string.sub(stored, #q + 2) or id .. '?'
+  return body_named(string.sub(stored or '', #q + 2), id)
 end

@@ -1,14 +1,14 @@
 -- Shares n claims among the tenants at the head of a queue's ring: each goes to the lowest score,
 -- which then rises by the weight of a running task. heads: tenant, score, tenant, score...
 -- Returns a list of {tenant, score, share, ready}; a tenant whose account says that nothing is
--- ready gets one look all the same, so that a stale entry leaves the ring.
+-- ready, or can't be read, gets one look all the same, so that a stale entry leaves the ring.
 local function fair_shares(P, q, heads, n)
   local shares, waiting, first = {}, {}, 1
   for i = 1, #heads, 2 do
-    local t = redis.call('HMGET', key(P, 'tq', q, heads[i]), 'pushed', 'claimed', 'settled')
-    local s = {tenant = heads[i], score = tonumber(heads[i + 1]), share = 0}
-    s.ready = (t[1] or 0) - (t[2] or 0)
-    s.running = (t[2] or 0) - (t[3] or 0)
+    local t = redis.pcall('HMGET', key(P, 'tq', q, heads[i]), 'pushed', 'claimed', 'settled')
+    local claimed = tonumber(t[2] or 0) or 0
+    local s = {tenant = heads[i], score = whole(heads[i + 1]), share = 0}
+    s.ready, s.running = (tonumber(t[1] or 0) or 0) - claimed, claimed - (tonumber(t[3] or 0) or 0)
     shares[#shares + 1] = s
     waiting[#waiting + 1] = {s.score, s}
   end

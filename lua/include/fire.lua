@@ -4,7 +4,7 @@ local function fire(P, now_ms, us, b, state)
   if b.continuations == 0 then return end
   local list, fired, kept = key(P, 'b', b.id, 'c'), {}, {}
   for _, entry in ipairs(redis.call('LRANGE', list, 0, -1)) do
-    local on, q, wait, at = string.match(entry, '^(%S+) (%S+) (%d+)\n()')
+    local on, q, wait, at = string.match(entry, '^(%S+) ([%w_.-]+) (%d+)\n()')
     if on == state or on == 'settled' then
       fired[#fired + 1] = {q, tonumber(wait), string.sub(entry, at)}
     elseif on then

@@ -9,7 +9,7 @@ local function ready(P, q, tenant, seg, n, first, at_head)
     ticket(P, q, seg, n, at_head)
   else
     if first then redis.call('RPUSH', key(P, 'lane', q, tenant), seg) end
-    ring_enter(P, q, tenant, tonumber(line[2] or 0))
+    ring_enter(P, q, tenant, whole(line[2]))
   end
   wake(P, q)
 end

@@ -1,7 +1,8 @@
 -- Records the outcomes of claimed tasks whose leases are held. Begins with ZREM and HDEL, so that a
--- full Redis lets it through. Returns the members that were lost and those to send again.
-local function settle(P, now_ms, us, groups)
-  local plan, lost, again = settle_plan(P, groups)
+-- full Redis lets it through. Returns the members that were lost and those to send again. What a broken key stops is
+-- noted in broken; it stops nothing of other batches and tenants.
+local function settle(P, now_ms, us, groups, broken)
+  local plan, lost, again = settle_plan(P, groups, broken)
   if #plan == 0 then return lost, again end
   local others = {}
   for _, p in ipairs(plan) do
@@ -20,15 +21,15 @@ local function settle(P, now_ms, us, groups)
   local runs, ends = {}, {}
   for _, p in ipairs(plan) do
     local tenant = p.batch.tenant
-    local ended, failed, cancelled = settle_batch(P, now_ms, us, p, entries, stopped)
+    local ended, failed, cancelled = apart(broken, 'batch', p.batch.id, settle_batch, P, now_ms, us, p, entries, stopped)
     if tenant then
       local place = p.queue .. ':' .. tenant
       local r = runs[place] or {queue = p.queue, tenant = tenant, n = 0, us = 0}
       r.n, r.us, runs[place] = r.n + #p.members, r.us + p.us, r
       local e = ends[tenant] or {0, 0, 0}
-      ends[tenant] = {e[1] + ended, e[2] + failed, e[3] + cancelled}
+      ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0)}
     end
   end
-  settle_counts(P, now_ms, runs, ends)
+  settle_counts(P, now_ms, runs, ends, broken)
   return lost, again
 end

@@ -1,14 +1,16 @@
 -- Looks at all that a settlement touches before anything is written.
 -- groups: {batch, queue, us, members, verbs}; verbs are {position, verb, delay_ms, error, grace_ms} of
 -- the members that are not simply done. Returns the groups to write, the members whose lease is not
--- held, and those put off to the next call because continuations would make this one too long.
-local function settle_plan(P, groups)
+-- held, and those put off to the next call because continuations would make this one too long. A batch whose record can't be
+-- read counts as gone.
+local function settle_plan(P, groups, broken)
   local plan, lost, again, batches, seen = {}, {}, {}, {}, {}
   local members = join_lists(groups, 4)
   if #members == 0 then return plan, lost, again end
   local held, at, budget = redis.call('ZMSCORE', key(P, 'leases'), unpack(members)), 0, 500
   for _, g in ipairs(groups) do
-    local b = batches[g[1]] or batch_read(P, g[1])
+    local b = batches[g[1]] or apart(broken, 'batch', g[1], batch_read, P, g[1])
+      or {id = g[1], remaining = 0, left = 0, failed = 0, continuations = 0}
     batches[g[1]] = b
     local kept, ids, others, verbs, n = {}, {}, {}, {}, 0
     for _, verb in ipairs(g[5]) do verbs[verb[1]] = verb end

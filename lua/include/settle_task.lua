@@ -3,10 +3,11 @@
 local function settle_task(P, now_ms, p, other, entry, stopped)
   local b, verb, wait = p.batch, other[2], other[3] or 0
   local _, _, body = run_split(entry or '')
-  if not body then return 'failed' end
+  body = body_named(body or '', string.sub(other[1], 23))
   if stopped and verb ~= 'done' then verb = 'cancelled' end
   local ends = verb == 'done' or verb == 'drop' or verb == 'cancelled'
-  if not ends and other[4] and other[4] ~= '' then note_error(P, now_ms, b.id, body, other[4]) end
+  local noted = verb == 'exhausted' and #errors_read(P, b.id, string.sub(body, 1, 10)) > 0 -- of the attempts themselves
+  if not ends and not noted and other[4] and other[4] ~= '' then note_error(P, now_ms, b.id, body, other[4]) end
   local next_body
   if verb == 'retry' or verb == 'expired' then
     next_body = body_next(body, 1)

@@ -67,7 +67,7 @@ def worker(
     metavar="URL",
     help="A Redis of yours instead of the embedded server.",
 )
-@click.option("--limit", type=int, help="Work on at most so many files.")
+@click.option("--limit", type=click.IntRange(1), help="Work on at most so many files.")
 def demo(url: str | None, limit: int | None) -> None:
     """Show the whole thing on real input: three tenants' batches over the files of Python's standard library."""
     from taskproc.demo import play  # only this command needs it

@@ -16,7 +16,7 @@ from taskproc.model import BatchInfo, TaskId, TaskInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.connected import Connected
 from taskproc.registry import Handler
-from taskproc.values import Duration, count, milliseconds, queue_name, tenant_name, text
+from taskproc.values import Duration, count, milliseconds, queue_name, shown, tenant_name, text
 from taskproc.worker.services import append
 
 P = ParamSpec("P")
@@ -82,7 +82,7 @@ class BatchesAndTasks(Connected):
         queue_name(queue)
         _key(key)
         if not is_batch_id(batch_id):
-            raise NotFound(f"tenant {tenant} has no batch {batch_id}")
+            raise NotFound(f"tenant {tenant} has no batch {batch_id[:64]}")
         await append(self._store, self._maker, queue, tenant, batch_id, build, key)
 
     async def cancel_batch(self, batch_id: str, *, tenant: str | None = None) -> bool:
@@ -172,6 +172,8 @@ class BatchesAndTasks(Connected):
     async def get_batches(self, tenant: str, skip: int = 0, take: int = 50, before: str | None = None) -> list[BatchInfo]:
         """A tenant's batches, newest first; ``before``: only those older than this one, which pages stably."""
         page(skip, take)
+        if before is not None and not is_batch_id(before):
+            return []
         return await self._store.batches.page(tenant_name(tenant), skip, take, before)
 
     async def count_batches(self, tenant: str) -> int:
@@ -231,6 +233,6 @@ def page(skip: int, take: int) -> None:
 
 def _key(key: object) -> None:
     if key is not None and (not isinstance(key, str) or not key):
-        raise InvalidValue(f"idempotency_key={key!r}: use a text that is not empty")
+        raise InvalidValue(f"idempotency_key={shown(key)}: use a text that is not empty")
     if isinstance(key, str):
         text("idempotency_key", key, 1_000)

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Literal
 
 from taskproc.errors import InvalidValue
+from taskproc.ids import is_batch_id
 from taskproc.model import QueueInfo, TaskInfo, TenantInfo, WorkerInfo
 from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
 from taskproc.store.dead import AT_ONCE, Letter
 from taskproc.values import count as whole
-from taskproc.values import queue_name, tenant_name
+from taskproc.values import one_of, queue_name, shown, tenant_name
 
 
 class QueuesAndControl(Connected):
@@ -31,8 +32,8 @@ class QueuesAndControl(Connected):
 
         Raises InvalidValue while tasks are ready in it.
         """
-        if mode not in ("fair", "fifo"):
-            raise InvalidValue(f"mode={mode!r}: use 'fair' or 'fifo'")
+        if not one_of(mode, ("fair", "fifo")):
+            raise InvalidValue(f"mode={shown(mode)}: use 'fair' or 'fifo'")
         await self._store.queues.set_mode(queue_name(name), mode)
 
     async def get_tasks_in_queue(self, queue: str, skip: int = 0, take: int = 50) -> list[TaskInfo]:
@@ -115,6 +116,8 @@ class QueuesAndControl(Connected):
         queues = await self._store.queues.names() if queue is None else [queue_name(queue)]
         if tenant is not None:
             tenant_name(tenant)
+        if batch_id is not None and not is_batch_id(batch_id):
+            return
         if batch_id is not None and tenant is not None:
             info = await self._store.batches.get(batch_id)
             if info is None or info.tenant != tenant:

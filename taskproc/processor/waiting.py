@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from taskproc.errors import NotFound, NotReady
+from taskproc.ids import is_batch_id
 from taskproc.model import BatchInfo, BatchState
 from taskproc.store import Store
 
@@ -24,6 +25,8 @@ class BatchWaits:
 
     async def wait(self, batch_id: str, tenant: str | None, seconds: float) -> BatchInfo:
         """The batch once it has settled. Raises NotFound, or NotReady when the time is over."""
+        if not is_batch_id(batch_id):
+            raise NotFound(f"there is no batch {batch_id[:64]}")
         self._listen()
         news = asyncio.Event()
         self._waiters.setdefault(batch_id, set()).add(news)
@@ -34,7 +37,7 @@ class BatchWaits:
                     news.clear()
                     info = await self._store.batches.get(batch_id, watch=True)
                     if info is None or (tenant is not None and info.tenant != tenant):
-                        raise NotFound(f"there is no batch {batch_id}")
+                        raise NotFound(f"there is no batch {batch_id[:64]}")
                     if info.state is not BatchState.RUNNING:
                         return info
                     with suppress(TimeoutError):

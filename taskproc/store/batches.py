@@ -9,6 +9,7 @@ from taskproc.errors import InvalidValue, RedisUnavailable, StagingLost
 from taskproc.ids import digest, is_batch_id, new_id
 from taskproc.model import BatchInfo, BatchState
 from taskproc.store.ledger import Ledger
+from taskproc.store.reading import reading
 from taskproc.store.scripts import Reply, Scripts
 from taskproc.store.segment import Segment
 from taskproc.values import from_us
@@ -55,7 +56,10 @@ class Batches:
                 lambda call: self._scripts.batch_commit(call, segment.seg, tenant, label, idem, sizes, *continuations)
             )
         _refuse(reply)
-        found: str = reply[1].decode()
+        with reading(f"tenant {tenant}, idempotency key {idempotency_key!r}"):
+            found: str = reply[1].decode("ascii")
+            if not is_batch_id(found):
+                raise ValueError(found)
         if found != segment.seg:
             await segment.drop()
         return found
@@ -135,18 +139,20 @@ def _refuse(reply: Reply) -> None:
 def _info(entry: list[bytes]) -> BatchInfo | None:
     if not entry:
         return None
-    total, remaining, failed, cancelled = (int(n) for n in entry[4:8])
-    return BatchInfo(
-        id=entry[0].decode(),
-        tenant=entry[1].decode(),
-        label=entry[2].decode(),
-        state=BatchState(entry[3].decode()),
-        total=total,
-        done=total - remaining - failed - cancelled,
-        failed=failed,
-        cancelled=cancelled,
-        remaining=remaining,
-        run_seconds=int(entry[8]) / 1e6,
-        created_at=from_us(int(entry[9])),
-        ended_at=from_us(int(entry[10])) if entry[10] else None,
-    )
+    batch_id = entry[0].decode("utf-8", "replace")
+    with reading(f"batch {batch_id}"):
+        total, remaining, failed, cancelled = (int(n) for n in entry[4:8])
+        return BatchInfo(
+            id=batch_id,
+            tenant=entry[1].decode(),
+            label=entry[2].decode(),
+            state=BatchState(entry[3].decode()),
+            total=total,
+            done=total - remaining - failed - cancelled,
+            failed=failed,
+            cancelled=cancelled,
+            remaining=remaining,
+            run_seconds=int(entry[8]) / 1e6,
+            created_at=from_us(int(entry[9])),
+            ended_at=from_us(int(entry[10])) if entry[10] else None,
+        )

@@ -10,6 +10,7 @@ from itertools import count
 from taskproc.model import TaskInfo, TaskState
 from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
+from taskproc.store.reading import whole
 from taskproc.store.scripts import Scripts, to_json
 from taskproc.store.tasks import Payloads, opened, task_info, with_large
 
@@ -84,8 +85,8 @@ class DeadLetters:
         skip = 0
         while page := await self._scripts.dead_batches(queue, skip, AT_ONCE):
             for batch, owner, first, _ in page:
-                if tenant is None or owner.decode() == tenant:
-                    yield Pile(float(first), batch.decode(), queue)
+                if tenant is None or owner == tenant.encode():
+                    yield Pile(float(first), batch.decode("utf-8", "replace"), queue)
             skip += len(page)
 
     async def _letters(self, pile: Pile) -> AsyncIterator[Letter]:
@@ -95,12 +96,12 @@ class DeadLetters:
             owner, created, state, *page = reply
             for local, died, stored, errors in page:
                 info = task_info(
-                    pile.batch, stored, TaskState.FAILED, pile.queue, owner.decode(),
-                    None if state == b"open" else pile.batch, int(created), None, errors,
+                    pile.batch, stored, TaskState.FAILED, pile.queue, owner.decode("utf-8", "replace"),
+                    None if state == b"open" else pile.batch, whole(created), None, errors, local,
                 )  # fmt: skip
                 info = await with_large(info, pile.batch, stored, self._payloads)
                 info = opened(info, pile.batch, stored, self._sealer)
-                yield Letter(float(died), local.decode(), pile.batch, pile.queue, info)
+                yield Letter(float(died), local.decode("utf-8", "replace"), pile.batch, pile.queue, info)
             skip += len(page)
             if len(page) < AT_ONCE:
                 return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from taskproc.errors import OutcomeUnknown
+from taskproc.errors import CorruptRecord, OutcomeUnknown
 from taskproc.ids import new_id
 from taskproc.store.scripts import Json, Reply, to_json
 
@@ -41,6 +41,8 @@ class Ledger:
             reply = await send(to_json([self.producer, number, min(self._open)]))
         finally:
             self._open.discard(number)
+        if not isinstance(reply, list) or not reply or not isinstance(reply[0], bytes):
+            raise CorruptRecord(f"call {number} of producer {self.producer}: its stored answer can't be read")
         if reply[0] == b"stale":
             raise OutcomeUnknown("Redis refused a call as older than one that was acknowledged; it was not done now")
         return reply

@@ -14,7 +14,9 @@ from pathlib import Path
 
 HEADER = re.compile(r"^-- ?(.*)$")
 ARGUMENT = re.compile(r"^ {2}(\d+) (\w+) (\w+)(\.\.\.)?")
-CALL = re.compile(r"\b(\w+)\(")
+CALL = re.compile(r"\b(\w+)(?:\(|, P, )")
+"""A call, or the function that ``apart`` calls with what follows it."""
+
 COMMENT = re.compile(r"--[^\n]*")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -12,9 +12,12 @@ from taskproc.keys import SCHEMA
 from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
 from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
+from taskproc.store.reading import reading, whole
 from taskproc.store.scripts import Scripts
 from taskproc.store.tasks import opened, task_info
-from taskproc.values import from_ms
+from taskproc.values import from_ms, is_queue_name
+
+T = TypeVar("T")
 
 QUEUES_AT_ONCE, TENANTS_AT_ONCE = 20, 25
 
@@ -30,8 +33,8 @@ class Queues:
     async def open(self) -> bool:
         """Note the schema at first use; whether the instance is paused. Raises SchemaMismatch."""
         found, _now, paused = await self._scripts.instance_open(SCHEMA)
-        if int(found) != SCHEMA:
-            raise mismatch(int(found))
+        if whole(found) != SCHEMA:
+            raise mismatch(found)
         return bool(paused)
 
     async def pause(self) -> None:
@@ -51,7 +54,8 @@ class Queues:
 
     async def names(self) -> list[str]:
         """The names of all queues in use."""
-        return [name.decode() for name in await self._scripts.queue_list()]
+        names = (name.decode("utf-8", "replace") for name in await self._scripts.queue_list())
+        return [name for name in names if is_queue_name(name)]
 
     async def now_ms(self) -> int:
         """The server's time."""
@@ -63,7 +67,9 @@ class Queues:
         for at in range(0, len(names), QUEUES_AT_ONCE):
             asked = (name.encode() for name in names[at : at + QUEUES_AT_ONCE])
             now, *entries = await self._scripts.queue_read(*asked)
-            found += [_queue(entry, int(now)) for entry in entries]
+            for entry in entries:
+                with reading(f"queue {entry[0].decode()}"):
+                    found.append(_queue(entry, int(now)))
         return found
 
     async def tasks(self, queue: str, skip: int, take: int) -> list[TaskInfo]:
@@ -85,8 +91,17 @@ class Queues:
         return found
 
     def _ready(self, queue: str, tenant: bytes, shown: bytes, batch: bytes, created: bytes, body: bytes) -> TaskInfo:
-        home = batch.decode()
-        info = task_info(home, body, TaskState.READY, queue, tenant.decode(), shown.decode() or None, int(created), None)
+        home = batch.decode("utf-8", "replace")
+        info = task_info(
+            home,
+            body,
+            TaskState.READY,
+            queue,
+            tenant.decode("utf-8", "replace"),
+            shown.decode("utf-8", "replace") or None,
+            whole(created),
+            None,
+        )
         return opened(info, home, body, self._sealer)
 
     async def tenants(self, skip: int, take: int) -> list[TenantInfo]:
@@ -111,10 +126,12 @@ class Queues:
             entries += await self._scripts.tenant_read(*names[len(entries) :])
         found = []
         for tenant, *numbers in filter(None, entries):
-            batches, total, remaining, failed, cancelled, us, ready, running = (int(n) for n in numbers)
+            name = tenant.decode("utf-8", "replace")
+            with reading(f"tenant {name}"):
+                batches, total, remaining, failed, cancelled, us, ready, running = (int(n) for n in numbers)
             found.append(
                 TenantInfo(
-                    tenant=tenant.decode(),
+                    tenant=name,
                     batches=batches,
                     total=total,
                     done=total - remaining - failed - cancelled,
@@ -131,23 +148,32 @@ class Queues:
     async def workers(self) -> list[WorkerInfo]:
         """Live worker processes."""
         _now, *entries = await self._scripts.worker_list()
-        found = []
-        for worker, until, said in entries:
-            info = orjson.loads(said) if said else {}
-            found.append(
-                WorkerInfo(
-                    id=worker.decode(),
-                    name=info.get("name", ""),
-                    host=info.get("host", ""),
-                    pid=info.get("pid", 0),
-                    queues=tuple(info.get("queues", ())),
-                    slots=info.get("slots", 0),
-                    running=info.get("running", 0),
-                    started_at=from_ms(info.get("started", 0)),
-                    last_seen=from_ms(float(until) - 2 * info.get("lease", 0)),
-                )
-            )
-        return found
+        return [_worker(worker, float(until), said) for worker, until, said in entries]
+
+
+def _worker(worker: bytes, until_ms: float, said: bytes) -> WorkerInfo:
+    """What a worker said of itself; what of it can't be read is left out."""
+    try:
+        info = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        info = None
+    given = info if isinstance(info, dict) else {}
+
+    def told(name: str, kind: type[T], nothing: T) -> T:
+        value = given.get(name)
+        return value if type(value) is kind else nothing
+
+    return WorkerInfo(
+        id=worker.decode("utf-8", "replace"),
+        name=told("name", str, ""),
+        host=told("host", str, ""),
+        pid=told("pid", int, 0),
+        queues=tuple(str(name) for name in told("queues", list, [])),
+        slots=told("slots", int, 0),
+        running=told("running", int, 0),
+        started_at=from_ms(told("started", int, 0)),
+        last_seen=from_ms(until_ms - 2 * told("lease", int, 0)),
+    )
 
 
 def _queue(entry: list[Any], now: int) -> QueueInfo:
@@ -163,9 +189,10 @@ def _queue(entry: list[Any], now: int) -> QueueInfo:
     )
 
 
-def mismatch(found: int) -> SchemaMismatch:
+def mismatch(found: bytes) -> SchemaMismatch:
     """The error for keys of another layout."""
+    told = found[:20].decode("utf-8", "backslashreplace")
     return SchemaMismatch(
-        f"the keys in Redis have schema {found}, this version of taskproc has {SCHEMA}; "
+        f"the keys in Redis have schema {told}, this version of taskproc has {SCHEMA}; "
         "run one version, or give the new one a prefix of its own"
     )

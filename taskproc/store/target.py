@@ -147,7 +147,7 @@ def _node(place: str, default: int) -> Node:
     host, colon, port = place.rpartition(":")
     if not colon:
         return place, default
-    if not port.isdigit():
+    if not (port.isascii() and port.isdigit()):
         raise InvalidValue(f"Redis URL: {place!r} is not host:port")
     return host, int(port)
 

@@ -15,9 +15,10 @@ from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
 from taskproc.model import AttemptError, TaskInfo, TaskState
 from taskproc.sealing import SEAL, Sealer, open_without_keys
 from taskproc.store.ledger import Ledger
+from taskproc.store.reading import reading, whole
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
-from taskproc.values import from_ms, from_us
+from taskproc.values import LAST_MS, from_ms, from_us
 
 Payloads = Callable[[str, bytes], Awaitable[bytes | None]]
 """Gets a large payload: segment, local id."""
@@ -51,7 +52,10 @@ class Tasks:
                 call, tenant, seed, idem, keep_ms, chunk.lists(), local.decode(), *chunk.bodies()
             )
         )
-        found: str = reply[1].decode()
+        with reading(f"tenant {tenant}, idempotency key {key!r}"):
+            found: str = reply[1].decode("ascii")
+            if not is_task_id(found):
+                raise ValueError(found)
         return found
 
     async def get(self, task_id: str) -> TaskInfo | None:
@@ -63,17 +67,19 @@ class Tasks:
             reply = await self._scripts.task_read(task_id, cursor)
             if reply[0] != b"more":
                 break
-            cursor = reply[1].decode()
+            with reading(f"task {task_id}"):
+                cursor = reply[1].decode()
         if reply[0] in (b"more", b"unknown"):
             return None
-        state, queue, tenant, batch, created, now, score, stored, errors = reply
-        due = int(float(score)) if score and state == b"delayed" else None
-        if due is not None and due <= int(now):
-            state = b"ready"
-        info = task_info(
-            task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
-            tenant.decode(), batch.decode() or None, int(created), due, errors,
-        )  # fmt: skip
+        with reading(f"task {task_id}"):
+            state, queue, tenant, batch, created, now, score, stored, errors = reply
+            due = int(min(max(float(score), 0), LAST_MS)) if score and state == b"delayed" else None
+            if due is not None and due <= int(now):
+                state = b"ready"
+            info = task_info(
+                task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
+                tenant.decode("utf-8", "replace"), batch.decode() or None, whole(created), due, errors,
+            )  # fmt: skip
         info = await with_large(info, task_id[:22], stored, self._payloads)
         return opened(info, task_id[:22], stored, self._sealer)
 
@@ -90,7 +96,8 @@ class Tasks:
                 if reply[0] == b"dead":
                     return False
                 last = reply[0] != b"more"
-                cursor = "" if last else reply[1].decode()
+                with reading(f"task {task_id}"):
+                    cursor = "" if last else reply[1].decode()
         return False
 
     def _cancel_at(self, task_id: str, tenant: str, cursor: str, call: Json) -> Awaitable[Reply]:
@@ -99,9 +106,12 @@ class Tasks:
 
 def task_info(
     batch: str, stored: bytes, state: TaskState, queue: str, tenant: str, shown: str | None, created_us: int,
-    scheduled_ms: int | None, errors: list[bytes] | tuple[()] = (),
+    scheduled_ms: int | None, errors: list[bytes] | tuple[()] = (), local: bytes | None = None,
 ) -> TaskInfo:  # fmt: skip
-    """What is known of a task from its body and where it lies. ``shown``: the batch that callers know it by."""
+    """What is known of a task from its body and where it lies.
+
+    ``shown``: the batch that callers know it by; ``local``: its id, where that is known without the body.
+    """
     try:
         body = read_body(stored)
     except CorruptTask:
@@ -109,7 +119,7 @@ def task_info(
     created = body.number("c")
     running = state is TaskState.RUNNING
     return TaskInfo(
-        id=batch + body.local,
+        id=batch + (body.local if local is None else local.decode("utf-8", "replace")),
         name=(body.text("h") or "") if body.stub else handler_name(body.payload),
         queue=queue,
         tenant=tenant,
@@ -151,7 +161,7 @@ def read_errors(stored: list[bytes]) -> tuple[AttemptError, ...]:
     """The errors of a task's attempts, oldest first; what can't be read is left out."""
     found = []
     for line in stored:
-        with suppress(ValueError, AttributeError, TypeError):
+        with suppress(ValueError, AttributeError, TypeError, OverflowError):
             entry = orjson.loads(line)
             found.append(
                 AttemptError(

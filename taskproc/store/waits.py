@@ -146,7 +146,8 @@ class Events:
                 if waiting == 0:
                     self._on_subscribed()
             elif message[0] == b"message":
-                self._on_message(message[1].decode()[len(self._prefix) :], message[2].decode())
+                channel, text = (part.decode("utf-8", "replace") for part in message[1:3])  # anybody may publish anything
+                self._on_message(channel[len(self._prefix) :], text)
 
 
 def _pack(command: tuple[Any, ...]) -> bytes:

@@ -71,7 +71,7 @@ class Wire:
         No error carries the call's arguments, which may be a payload.
         """
         send = partial(self._send, script, args)
-        return await self._persist(script.name, send, patience, reads=script.name in READS)
+        return await self._persist(partial(_subject, script, args), send, patience, reads=script.name in READS)
 
     async def command(self, *command: Argument, patience: float | None) -> Any:
         """Send a plain command whose second run changes nothing; raises as ``call`` does."""
@@ -79,9 +79,9 @@ class Wire:
         async def send(connection: AbstractConnection, asking: bool) -> Any:
             return await roundtrip(connection, command, asking=asking)
 
-        return await self._persist(str(command[0]), send, patience, reads=True)
+        return await self._persist(lambda: " ".join(map(str, command[:2])), send, patience, reads=True)
 
-    async def _persist(self, name: str, send: Send, patience: float | None, *, reads: bool) -> Any:
+    async def _persist(self, name: Callable[[], str], send: Send, patience: float | None, *, reads: bool) -> Any:
         deadline = None if patience is None else time.monotonic() + patience
         pause, unknown, warned = FIRST_PAUSE, False, False
         while True:
@@ -91,7 +91,7 @@ class Wire:
             unknown = unknown or (fault is Fault.UNKNOWN and not reads)
             late = deadline is not None and time.monotonic() + pause > deadline
             if fault is Fault.FATAL or self._closed or late or (fault is Fault.FULL and deadline is not None):
-                raise _given_up(name, fault, unknown, error, self._target) from None
+                raise _given_up(name(), fault, unknown, error, self._target) from None
             if not warned and pause > WARN_PAUSE:
                 warned = True
                 logger.warning("Redis at %s can't be used (%s); trying on", self._target, _brief(error))
@@ -238,6 +238,18 @@ def _abandon(connection: AbstractConnection) -> None:
 
 def _brief(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}" if error is not None else "unknown"
+
+
+SUBJECTS = {"batch", "seg", "task", "tenant", "queue", "batches", "queues", "tenants", "tasks"}
+"""What of a call's arguments an error tells; no other may be told, since it may be a payload."""
+
+
+def _subject(script: Script, args: Sequence[Argument]) -> str:
+    """A call's name and what it is about."""
+    known = [(a.name, value) for a, value in zip(script.header.argv, args, strict=False) if a.name in SUBJECTS and value]
+    texts = [(name, value.decode("utf-8", "replace") if isinstance(value, bytes) else value) for name, value in known]
+    about = ", ".join(f"{name} {str(text)[:200]}" for name, text in texts)
+    return f"{script.name} ({about})" if about else script.name
 
 
 def _given_up(name: str, fault: Fault, unknown: bool, error: BaseException | None, target: Target) -> TaskprocError:

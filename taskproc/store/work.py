@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +12,11 @@ from taskproc.errors import TaskprocError
 from taskproc.ids import new_id
 from taskproc.keys import SCHEMA
 from taskproc.store.queues import mismatch
+from taskproc.store.reading import reading, whole
 from taskproc.store.scripts import SCRIPTS, Json, Scripts, to_json
 from taskproc.store.waits import Marker
+
+logger = logging.getLogger("taskproc")
 
 MOST = 128
 """Settlements and claims of one step: more would make the script too long."""
@@ -21,6 +25,8 @@ PROMOTE, RESCUE = 250, 100
 PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 10, 10
 STAGED_MS = 3_600_000
 OVERTAKEN_MS = 5_000
+TELL_SECONDS = 60.0
+"""How often the same broken key is told of."""
 
 
 @dataclass(slots=True)
@@ -98,6 +104,7 @@ class Work:
         self._queues = to_json(list(queues))
         self._seq = 0
         self._groups = to_json([])
+        self._told: dict[str, float] = {}
 
     async def step(self, want: int, groups: Sequence[Group]) -> Step:
         """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout, or StaleStep."""
@@ -124,20 +131,22 @@ class Work:
     def read(self, reply: list[Any]) -> Step:
         """What a step has answered. Raises SchemaMismatch or StaleStep."""
         if reply[0] == b"schema":
-            raise mismatch(int(reply[1]))
+            raise mismatch(reply[1])
         if reply[0] == b"stale":
             self.worker, self._seq = new_id(), 0
             raise StaleStep("Redis has seen later steps of this worker's; it goes on under a new id")
-        _, now, due, ends, paused, lost, again, claims, more = reply
+        _, now, due, ends, paused, lost, again, claims, more, broken = reply
         self.horizon.note(now, due, ends)
+        self._tell(broken)
         token = f"{self.worker}{self._seq}"
-        return Step(
-            bool(paused),
-            [member.decode() for member in lost],
-            [member.decode() for member in again],
-            [_claims(entry, token) for entry in claims],
-            bool(more),
-        )
+        with reading("a step"):
+            return Step(
+                bool(paused),
+                [member.decode() for member in lost],
+                [member.decode() for member in again],
+                [_claims(entry, token) for entry in claims],
+                bool(more),
+            )
 
     async def promote(self) -> int:
         """Make due tasks ready, a bounded number; how many. As many as ``PROMOTE`` means that there may be more."""
@@ -148,15 +157,28 @@ class Work:
         return self._upkeep(await self._scripts.upkeep_rescue(RESCUE))
 
     def _upkeep(self, reply: list[Any]) -> int:
-        _, count, now, due, ends = reply
+        _, count, now, due, ends, broken = reply
         self.horizon.note(now, due, ends)
+        self._tell(broken)
         return int(count)
+
+    def _tell(self, broken: Sequence[bytes]) -> None:
+        """Log what a script left out, once a minute each."""
+        for note in broken:
+            text, now = note.decode("utf-8", "backslashreplace"), time.monotonic()
+            if now - self._told.get(text, -TELL_SECONDS) >= TELL_SECONDS:
+                if len(self._told) > MOST:
+                    self._told.clear()
+                self._told[text] = now
+                logger.error("its keys in Redis can't be used: %s", text)
 
     async def prune(self, retention_ms: int) -> bool:
         """Delete what is past its retention, a bounded amount; whether there may be more."""
         batches = await self._scripts.batch_prune(retention_ms, PRUNE_BATCHES)
         staged = await self._scripts.staging_prune(STAGED_MS, PRUNE_STAGED)
         tenants = await self._scripts.tenant_prune(retention_ms, PRUNE_TENANTS)
+        for reply in (batches, staged, tenants):
+            self._tell(reply[-1])
         full = (batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[2] == PRUNE_TENANTS)
         return any(full) or bool(batches[1] < batches[2] or tenants[1] < tenants[2])
 
@@ -172,4 +194,5 @@ class Work:
 
 def _claims(entry: list[Any], token: str) -> Claims:
     queue, tenant, batch, created, bodies = entry
-    return Claims(queue.decode(), tenant.decode("utf-8", "replace"), batch.decode(), int(created), token, bodies)
+    queue, tenant, batch = (name.decode("utf-8", "replace") for name in (queue, tenant, batch))
+    return Claims(queue, tenant, batch, whole(created), token, bodies)

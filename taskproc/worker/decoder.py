@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from taskproc.arguments import read_call
-from taskproc.codec import NOTHING, handler_name, read_body, shown_data
+from taskproc.codec import MOST_NUMBER, NOTHING, handler_name, read_body, shown_data
 from taskproc.context import Services, TaskContext
 from taskproc.errors import AttemptsExhausted, CorruptTask, KeyMissing, UnknownHandler, UntrustedTask
+from taskproc.handlers import is_handler_name
 from taskproc.options import Options
 from taskproc.registry import Handler, Registry
 from taskproc.sealing import SEAL, open_without_keys
@@ -91,6 +92,8 @@ class Decoder:
 
     def _handler(self, context: TaskContext, extension: Mapping[str, object]) -> Handler:
         handler = self._registry.named(context.name)
+        if handler is None and not is_handler_name(context.name):  # whatever it is, perhaps a payload: it isn't told
+            raise CorruptTask(f"task {context.id}: it names no handler")
         if handler is None:
             raise UnknownHandler(
                 f"no handler is named {context.name!r} in this worker; include its module, or start the new version"
@@ -144,4 +147,4 @@ def _check_attempts(context: TaskContext) -> None:
 
 def _number(extension: Mapping[str, object], field: str) -> int:
     value = extension.get(field, 0)
-    return int(value) if isinstance(value, int | float) else 0
+    return min(max(int(value), 0), MOST_NUMBER) if isinstance(value, int | float) else 0

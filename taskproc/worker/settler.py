@@ -94,8 +94,8 @@ def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
             return ("done",)
         case outcomes.Again(delay_ms, error):
             return ("retry", _bounded(delay_ms), describe(error, execution))
-        case outcomes.Dead(AttemptsExhausted()):
-            return ("exhausted",)
+        case outcomes.Dead(AttemptsExhausted() as error):
+            return ("exhausted", 0, describe(error, execution))
         case outcomes.Dead(error, True):
             return ("dead", 0, describe(error, execution))
         case outcomes.Dead():
