@@ -125,3 +125,22 @@ class WorkerInfo:
     running: int
     started_at: datetime
     last_seen: datetime
+
+
+class CheckLevel(StrEnum):
+    """How bad it is what a check has found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    DANGER = "danger"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCheck:
+    """One thing that was looked at in the server: what was found, and what to do about it (empty where nothing is)."""
+
+    name: str
+    level: CheckLevel
+    found: str
+    advice: str = ""

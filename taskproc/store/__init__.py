@@ -13,8 +13,11 @@ from typing import Any
 
 from taskproc.errors import ServerTooOld, TaskprocError
 from taskproc.keys import key, prefix_of
+from taskproc.model import ServerCheck
 from taskproc.store.batches import Batches
+from taskproc.store.checkup import judge, look
 from taskproc.store.dead import DeadLetters
+from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
 from taskproc.store.lua import Script
@@ -67,6 +70,11 @@ class Store:
     ) -> Events:
         """A subscription, not yet running."""
         return Events(self.wire, self.prefix, channels, on_message, on_subscribed)
+
+    async def check(self) -> list[ServerCheck]:
+        """What of the server's set-up would lose work. Raises RedisUnavailable, or ServerRefused for a wrong password."""
+        seen = await look(self.wire, self.target, key(self.prefix, "m"), self._patience)
+        return list(judge(seen, JUDGES))
 
     async def close(self) -> None:
         """Let Redis forget this client's calls soon, and close its connections."""

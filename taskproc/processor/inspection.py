@@ -1,0 +1,18 @@
+"""A processor's calls that look whether all is well: with the server, with the keys, with one batch."""
+
+from __future__ import annotations
+
+from taskproc.model import ServerCheck
+from taskproc.processor.connected import Connected
+
+
+class Inspection(Connected):
+    """What operators ask when something seems wrong."""
+
+    async def check_server(self) -> list[ServerCheck]:
+        """What of the server's set-up would lose work or stop it, and how to set it; it need not be open.
+
+        What this user may not read is told as unknown.
+        """
+        async with self._reached() as store:
+            return await store.check()
