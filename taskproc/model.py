@@ -144,3 +144,48 @@ class ServerCheck:
     level: CheckLevel
     found: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQueue:
+    """What a batch has in one queue. What stands before it in line is None where that isn't known or has no meaning."""
+
+    name: str
+    mode: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    next_due: datetime | None
+    in_line: bool
+    tenants_before: int | None
+    batches_before: int | None
+    tasks_before: int | None
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """A task that runs, or whose worker is gone. ``worker`` is its name, or its id where it isn't alive."""
+
+    id: str
+    name: str
+    queue: str
+    attempt: int
+    worker: str
+    worker_alive: bool
+    claimed_at: datetime
+    lease_until: datetime
+    cancelling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchExplanation:
+    """Why a batch hasn't settled, or how it did: as records, and as sentences. ``missing``: tasks that are nowhere."""
+
+    batch: BatchInfo
+    paused: bool
+    queues: tuple[BatchQueue, ...]
+    running: tuple[RunningTask, ...]
+    missing: int
+    reasons: tuple[str, ...]

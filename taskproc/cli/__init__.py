@@ -34,6 +34,7 @@ for command in (
     control.pause,
     control.resume,
     inspect.check,
+    inspect.audit,
 ):
     app.add_command(command)
 app.add_command(dead.dead)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from taskproc.cli.connect import as_json, instance, processor_of
+from taskproc.cli.connect import as_json, call, instance, processor_of
 from taskproc.cli.tables import emit_json
 from taskproc.model import CheckLevel
 
@@ -27,3 +27,18 @@ def check(app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
         if one.advice:
             click.echo(f"{'':8} → {one.advice}")
     sys.exit(int(any(one.level is CheckLevel.DANGER for one in found)))
+
+
+@click.command()
+@click.option("--batch", "batch_id", metavar="ID", required=True, help="Tell why this batch hasn't settled.")
+@as_json
+@instance
+def audit(batch_id: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+    """Tell why a batch hasn't settled."""
+    told = call(app_, prefix, url, lambda proc: proc.explain_batch(batch_id))
+    if told is None:
+        raise click.ClickException(f"there is no batch {batch_id}")
+    if json_:
+        emit_json(told)
+    for reason in () if json_ else told.reasons:
+        click.echo(reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskproc.model import ServerCheck
+from taskproc.model import BatchExplanation, ServerCheck
 from taskproc.processor.connected import Connected
 
 
@@ -16,3 +16,7 @@ class Inspection(Connected):
         """
         async with self._reached() as store:
             return await store.check()
+
+    async def explain_batch(self, batch_id: str) -> BatchExplanation | None:
+        """Why a batch hasn't settled: where its tasks are and what holds them; None when there is none by that id."""
+        return await self._store.explaining.explain(batch_id)

@@ -17,6 +17,7 @@ from taskproc.model import ServerCheck
 from taskproc.store.batches import Batches
 from taskproc.store.checkup import judge, look
 from taskproc.store.dead import DeadLetters
+from taskproc.store.explain import Explaining
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
@@ -50,6 +51,7 @@ class Store:
         self.tasks = Tasks(scripts, self._ledger, self._payload)
         self.dead = DeadLetters(scripts, self._ledger, self._payload)
         self.queues = Queues(scripts, self._ledger)
+        self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self._patience)
