@@ -19,6 +19,8 @@ from taskproc.errors import (
 from taskproc.handlers import method, task
 from taskproc.model import (
     AttemptError,
+    AuditDifference,
+    AuditReport,
     BatchExplanation,
     BatchInfo,
     BatchQueue,
@@ -40,6 +42,8 @@ from taskproc.processor.tenant import Tenant
 __all__ = [
     "ArgumentError",
     "AttemptError",
+    "AuditDifference",
+    "AuditReport",
     "Batch",
     "BatchCancelled",
     "BatchExplanation",

@@ -189,3 +189,32 @@ class BatchExplanation:
     running: tuple[RunningTask, ...]
     missing: int
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditDifference:
+    """Something that an audit found wrong: as a sentence, and what mends it, or why nothing can."""
+
+    kind: str
+    subject: str
+    found: str
+    cure: str
+    repairable: bool
+    repaired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What an audit found. ``unsure``: what was too large or moved too fast to be looked at."""
+
+    differences: tuple[AuditDifference, ...]
+    unsure: tuple[str, ...]
+    batches: int
+    queues: int
+    tenants: int
+    running: int
+
+    @property
+    def wrong(self) -> tuple[AuditDifference, ...]:
+        """What is still wrong after the audit."""
+        return tuple(one for one in self.differences if not one.repaired)

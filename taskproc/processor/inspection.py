@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskproc.model import BatchExplanation, ServerCheck
+from taskproc.model import AuditReport, BatchExplanation, ServerCheck
 from taskproc.processor.connected import Connected
 
 
@@ -20,3 +20,10 @@ class Inspection(Connected):
     async def explain_batch(self, batch_id: str) -> BatchExplanation | None:
         """Why a batch hasn't settled: where its tasks are and what holds them; None when there is none by that id."""
         return await self._store.explaining.explain(batch_id)
+
+    async def audit(self, repair: bool = False) -> AuditReport:
+        """Hold all counters and cross-references against what is stored, in bounded steps, while workers run.
+
+        ``repair``: mend what can be mended. What moves meanwhile is no difference; a healthy instance has none.
+        """
+        return await self._store.audit(repair)

@@ -13,7 +13,8 @@ from typing import Any
 
 from taskproc.errors import ServerTooOld, TaskprocError
 from taskproc.keys import key, prefix_of
-from taskproc.model import ServerCheck
+from taskproc.model import AuditReport, ServerCheck
+from taskproc.store.audit import Audit
 from taskproc.store.batches import Batches
 from taskproc.store.checkup import judge, look
 from taskproc.store.dead import DeadLetters
@@ -46,7 +47,7 @@ class Store:
         self.wire = Wire(target, self.prefix)
         self._patience = patience
         self._ledger = Ledger()
-        scripts = bind(self._run, self.prefix)
+        self._scripts = scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
         self.tasks = Tasks(scripts, self._ledger, self._payload)
         self.dead = DeadLetters(scripts, self._ledger, self._payload)
@@ -77,6 +78,10 @@ class Store:
         """What of the server's set-up would lose work. Raises RedisUnavailable, or ServerRefused for a wrong password."""
         seen = await look(self.wire, self.target, key(self.prefix, "m"), self._patience)
         return list(judge(seen, JUDGES))
+
+    async def audit(self, repair: bool) -> AuditReport:
+        """Recompute counters and cross-references from what is stored, and mend them if that is wanted."""
+        return await Audit(self.wire, self.prefix, self._scripts, self._ledger, self._patience, repair).run()
 
     async def close(self) -> None:
         """Let Redis forget this client's calls soon, and close its connections."""
