@@ -8,9 +8,9 @@
 --   3 exact int (1: count running tasks here and now)
 --   4 asked json ({queue, tenant, how many run as far as is known, how many are ready in lists that are in no line, and
 --     what was claimed and settled before the running ones were counted, as "claimed:settled", or ""} each, at most 20)
--- Returns: {"ok"}, then {kind, queue, tenant, counted, there, 0 | 1 mended | 2 can't be mended} for each difference; {"suspect", queue,
---   tenant} where the known number of running tasks doesn't fit; {"unsure", what, queue, tenant, "claimed:settled"} where
---   there is too much to count
+-- Returns: {"ok"}, then {kind, queue, tenant, counted, there, 0 | 1 mended | 2 can't be mended} for each difference;
+--   {"suspect", queue, tenant} where the known number of running tasks doesn't fit; {"unsure", what, queue, tenant,
+--   "claimed:settled"} where there is too much to count
 -- Includes: guard, ledger_find, ledger_keep, running_in, ready_in, audit_account, audit_place
 -- Cost: O(n × lists in line), 3,000 lists each at most; with exact also O(running tasks), 3,000 at most
 local slot = KEYS[1]

@@ -7,8 +7,9 @@
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
 --   3 exact int (1: count running tasks here and now; then one batch only)
 --   4 asked json ({batch, how many of its tasks run as far as is known} each, at most 20)
--- Returns: {"ok"}, then {kind, batch, detail, counted, there, 0 | 1 mended | 2 can't be mended} for each difference; {"suspect", batch}
---   where the known number of running tasks doesn't fit; {"unsure", what, name} where there is too much to count
+-- Returns: {"ok"}, then {kind, batch, detail, counted, there, 0 | 1 mended | 2 can't be mended} for each difference;
+--   {"suspect", batch} where the known number of running tasks doesn't fit; {"unsure", what, name} where there is too much
+--   to count
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_lists, running_of, audit_tombs, audit_count,
 --   audit_fits, audit_record, audit_fired, audit_parts
 -- Cost: O(n × (queues + segments)); with exact also O(running tasks), 20,000 at most

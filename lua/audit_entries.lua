@@ -7,8 +7,8 @@
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
 --   3 tasks bytes...  (at most 100)
--- Returns: {"ok"}, then {"unleased", task, queue, 0, 0, 0 | 1 mended} for each difference; {"unsure", what, name} where there are too
---   many leases to look through
+-- Returns: {"ok"}, then {"unleased", task, queue, 0, 0, 0 | 1 mended} for each difference; {"unsure", what, name} where
+--   there are too many leases to look through
 -- Includes: guard, now, ledger_find, ledger_keep, run_split
 -- Cost: O(n + leases), 20,000 leases at most
 local slot = KEYS[1]

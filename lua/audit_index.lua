@@ -1,5 +1,5 @@
 -- Looks through a part of an index for entries that stand for nothing any more, and drops them; segments that nobody has
--- added to for long, or that were committed, are dropped whole.
+-- added to for long, or that were committed, are dropped whole. A tenant's lost open batch is made again.
 -- Moves: none
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
@@ -10,8 +10,8 @@
 --   4 of str (the queue of dead, the tenant of tb; else empty)
 --   5 age int (ms: a segment that nobody has added to for longer is left over)
 --   6 cursor str (0 at first)
--- Returns: {cursor (0 at the end)}, then {"stale" | "staged", index, member, 0, 0, 0 | 1 mended} for each difference
--- Includes: guard, now, ledger_find, ledger_keep, index_stale, seg_drop
+-- Returns: {cursor (0 at the end)}, then {kind, index or tenant, member or batch, 0, 0, 0 | 1 mended} for each difference
+-- Includes: guard, now, ledger_find, ledger_keep, index_stale, seg_drop, audit_home
 -- Cost: O(n × queues) for 200 entries
 local slot = KEYS[1]
 local P, call, index, of = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
@@ -20,7 +20,7 @@ guard(slot)
 local mend = #call > 0
 local known = mend and ledger_find(P, call)
 if known then return known end
-local now_ms = now()
+local now_ms, us = now()
 local name = of == '' and key(P, index) or key(P, index, of)
 local page = redis.call('ZSCAN', name, cursor, 'COUNT', 200)
 local out = {page[1]}
@@ -32,6 +32,8 @@ for i = 1, #page[2], 2 do
   elseif index == 'staging' and (since < now_ms - age or redis.call('EXISTS', key(P, 'b', member)) == 1) then
     out[#out + 1] = {'staged', index, member, 0, 0, mend and 1 or 0}
     if mend then seg_drop(P, member) end
+  elseif index == 'tenants' then
+    audit_home(P, us, member, mend, out)
   end
 end
 return mend and ledger_keep(P, call, out) or out

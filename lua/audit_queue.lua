@@ -8,8 +8,8 @@
 --   3 queue str
 --   4 known int (how many tenants it counted before they were looked for; -1: only tell)
 --   5 tenants bytes...  (all that use it, at most 5,000)
--- Returns: {"ok", how many tenants it counts, 1 if that is another number than known}, then {kind, queue, "", counted, there, 0 | 1 mended} for each difference; {"unsure", what, queue} where there is too
---   much to count
+-- Returns: {"ok", how many tenants it counts, 1 if that is another number than known}, then {kind, queue, "", counted,
+--   there, 0 | 1 mended} for each difference; {"unsure", what, queue} where there is too much to count
 -- Includes: guard, ledger_find, ledger_keep, delayed_in, dead_in
 -- Cost: O(tenants + delayed lists + batches with dead letters), 3,000 of these each at most
 local slot = KEYS[1]

@@ -22,9 +22,9 @@ local mend = #call > 0
 local known = mend and ledger_find(P, call)
 if known then return known end
 local now_ms = now()
-local t = redis.call('HMGET', key(P, 't', tenant), 'total', 'remaining', 'failed', 'cancelled', 'batches', 'hidden')
+local t = redis.call('HMGET', key(P, 't', tenant), 'total', 'remaining', 'failed', 'cancelled', 'batches')
 local seen = {}
-for i = 1, 6 do seen[i] = t[i] or '' end
+for i = 1, 5 do seen[i] = t[i] or '' end
 seen = table.concat(seen, ':')
 if version ~= '' and version ~= seen then return {'moved'} end
 sum = sum + tenant_sum(P, tenant, skip, 3000)

@@ -1,6 +1,8 @@
--- Tells where a batch's record doesn't add up, or isn't where indexes ought to have it, and mends the indexes.
+-- Tells where a batch's record doesn't add up, or isn't where indexes ought to have it, and mends the indexes. An
+-- open batch is in none, and nobody sees its counters.
 local function audit_record(P, now_ms, b, lists, mend, out)
-  local mark, dead, settled = mend and 1 or 0, 0, b.state ~= 'running' and b.state ~= 'open'
+  if b.state == 'open' then return end
+  local mark, dead, settled = mend and 1 or 0, 0, b.state ~= 'running'
   local n = redis.call('HMGET', key(P, 'b', b.id), 'total', 'remaining', 'failed', 'cancelled', 'created')
   local total, failed = tonumber(n[1] or 0), tonumber(n[3] or 0)
   local ended = (n[2] or 0) + failed + (n[4] or 0)
@@ -9,7 +11,6 @@ local function audit_record(P, now_ms, b, lists, mend, out)
     if list.kind == 'x' then dead = dead + list.size end
   end
   if dead > failed then out[#out + 1] = {'failed', b.id, '', failed, dead, 2} end
-  if b.state == 'open' then return end
   local kept = redis.call('ZSCORE', key(P, 'settled'), b.id)
   if settled and not kept then
     out[#out + 1] = {'unkept', b.id, b.state, 0, 0, mark}

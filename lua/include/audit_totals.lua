@@ -1,5 +1,5 @@
--- Tells where a tenant's totals, {total, remaining, failed, cancelled, batches, id of the open batch}, don't fit what its
--- batches have left, and where the tenant isn't listed, and mends it.
+-- Tells where a tenant's totals, {total, remaining, failed, cancelled, batches}, don't fit what its batches have left, and
+-- where the tenant isn't listed, and mends it.
 local function audit_totals(P, now_ms, tenant, t, sum, batches, mend, out)
   local record, mark, remaining = key(P, 't', tenant), mend and 1 or 0, tonumber(t[2] or 0)
   if remaining ~= sum then
@@ -13,13 +13,6 @@ local function audit_totals(P, now_ms, tenant, t, sum, batches, mend, out)
   local ended = sum + (t[3] or 0) + (t[4] or 0)
   if ended > tonumber(t[1] or 0) then
     out[#out + 1] = {'tenant_sum', tenant, '', tonumber(t[1] or 0), ended, 2}
-  end
-  if t[6] and redis.call('HEXISTS', key(P, 'b', t[6]), 'state') == 0 then
-    out[#out + 1] = {'homeless', tenant, t[6], 0, 0, mark}
-    if mend then
-      local created = string.format('%.0f', now_ms * 1000)
-      redis.call('HSET', key(P, 'b', t[6]), 'tenant', tenant, 'state', 'open', 'created', created)
-    end
   end
   if not redis.call('ZSCORE', key(P, 'tenants'), tenant) then
     out[#out + 1] = {'tenant_unlisted', tenant, '', 0, 0, mark}

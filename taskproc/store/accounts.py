@@ -72,7 +72,7 @@ class Accounts:
         version, reply = "", Reply()
         for _ in range(LOOKS):
             asked = to_json([(*place, self._audit.runs[place], self._audit.extra[place], version)])
-            reply = await self._audit.ask(lambda call, asked=asked: self._audit.scripts.audit_accounts(call, 1, asked))  # type: ignore[misc]
+            reply = await self._audit.ask(self._audit.scripts.audit_accounts, 1, asked)
             waiting = [entry for entry in reply[1:] if entry[:2] == [b"unsure", b"running"]]
             if not waiting:
                 break
@@ -99,7 +99,7 @@ class Accounts:
         self._audit.note([b"unsure", b"moved", f"queue {name}"] for name in left)
 
     async def _queue(self, name: str, known: int, users: list[bytes]) -> Reply:
-        return await self._audit.ask(lambda call: self._audit.scripts.audit_queue(call, name, known, *users))
+        return await self._audit.ask(self._audit.scripts.audit_queue, name, known, *users)
 
     async def _users(self, queues: set[str]) -> dict[str, list[bytes]]:
         found: dict[str, dict[bytes, None]] = {name: {} for name in queues}
@@ -108,6 +108,11 @@ class Accounts:
                 _, queue, tenant = name.split(":", 2)
                 if queue in queues:
                     found[queue][tenant.encode()] = None
+        async for page in self._audit.names("tqs:*"):  # one whose tasks were all delayed so far has no account yet
+            for name in page:
+                for queue in await self._audit.set_of(name):
+                    if queue in queues:
+                        found[queue][name.removeprefix("tqs:").encode()] = None
         return {queue: list(users) for queue, users in found.items()}
 
     async def _tenants(self) -> None:
@@ -125,9 +130,7 @@ class Accounts:
         for _ in range(LOOKS):
             skip, total, version = 0, 0, ""
             while True:
-                reply = await self._audit.ask(
-                    lambda call, at=(skip, total, version): self._audit.scripts.audit_tenant(call, tenant, *at)  # type: ignore[misc]
-                )
+                reply = await self._audit.ask(self._audit.scripts.audit_tenant, tenant, skip, total, version)
                 if reply[0] != b"more":
                     break
                 skip, total, version = int(reply[1]), int(reply[2]), reply[3].decode()

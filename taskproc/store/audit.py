@@ -4,8 +4,8 @@ Every script looks at one moment at all that it compares, so what it tells is wr
 seen at once is looked for first in steps, as a hint, and only what doesn't fit the hint is counted exactly. To repair, the
 same script is called once more as a call that changes something: it looks again, and mends what it finds then.
 
-The order matters for repairing: leases and running tasks, then lists into their lines, then batches, then the accounts
-that sum them up.
+The order matters for repairing: leases and running tasks, then indexes and lists in their lines, then batches, then the
+accounts that sum them up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from taskproc.model import AuditDifference, AuditReport
 from taskproc.store.accounts import Accounts
 from taskproc.store.differences import difference, unsure
 from taskproc.store.ledger import Ledger
-from taskproc.store.scripts import Json, Reply, Scripts, to_json
+from taskproc.store.scripts import Reply, Scripts, to_json
 from taskproc.store.wire import Wire
 
 T = TypeVar("T")
@@ -53,8 +53,8 @@ class Audit:
         """Look at everything, and mend what can be mended where that is wanted."""
         await self._leases()
         running = await self.count_running()
-        await self._lists()
         await self._indexes()
+        await self._lists()
         await self._records()
         accounts = Accounts(self)
         await accounts.run()
@@ -62,11 +62,11 @@ class Audit:
             tuple(self._found.values()), tuple(self._unsure), self._batches, accounts.queues, accounts.tenants, running
         )
 
-    async def ask(self, send: Callable[[Json], Awaitable[Reply]]) -> Reply:
+    async def ask(self, script: Callable[..., Awaitable[Reply]], *args: Any) -> Reply:
         """A script's answer; where it tells of something that can be mended, and is to be, that of its mending."""
-        reply = await send(LOOK)
+        reply = await script(LOOK, *args)
         if self.repair and any(isinstance(entry, list) and len(entry) > 5 and entry[5] == 0 for entry in reply):
-            reply = await self._ledger.call(send)
+            reply = await self._ledger.call(lambda call: script(call, *args))
         return reply
 
     def note(self, entries: Iterable[Any]) -> None:
@@ -99,11 +99,15 @@ class Audit:
             if cursor == b"0":
                 return
 
+    async def set_of(self, name: str) -> list[str]:
+        """The members of a small set."""
+        found = await self._wire.command("SMEMBERS", key(self._prefix, name), patience=self._patience)
+        return [member.decode("utf-8", "replace") for member in found]
+
     async def _leases(self) -> None:
         cursor, self._leased = "0", set[str]()
         while True:
-            at = cursor
-            reply = await self.ask(lambda call, at=at: self.scripts.audit_leases(call, at))  # type: ignore[misc]
+            reply = await self.ask(self.scripts.audit_leases, cursor)
             cursor, ids = reply[0].decode(), reply[1].decode()
             self._leased.update(ids[n : n + 32] for n in range(0, len(ids), 32))
             self.note(reply[2:])
@@ -123,15 +127,14 @@ class Audit:
         self.runs = Counter(seen.values())
         astray = [task.encode() for task in seen if task not in self._leased]
         for some in chunks(astray, ENTRIES):
-            reply = await self.ask(lambda call, some=some: self.scripts.audit_entries(call, *some))  # type: ignore[misc]
+            reply = await self.ask(self.scripts.audit_entries, *some)
             self.note(reply)
         return len(seen)
 
     async def _lists(self) -> None:
         async for page in self.names("b:*:*"):
             for some in chunks(filter(None, map(_list, page)), LISTS):
-                asked = to_json(some)
-                reply = await self.ask(lambda call, asked=asked: self.scripts.audit_lists(call, asked))  # type: ignore[misc]
+                reply = await self.ask(self.scripts.audit_lists, to_json(some))
                 self.note(reply)
                 for kind, _, queue, counted, there, mark, tenant in (e for e in reply[1:] if len(e) == 7):
                     if kind == b"unlined" and not counted and not mark:
@@ -148,8 +151,7 @@ class Audit:
     async def _index(self, index: str, of: str) -> None:
         cursor = "0"
         while True:
-            at = cursor
-            reply = await self.ask(lambda call, at=at: self.scripts.audit_index(call, index, of, STAGED_MS, at))  # type: ignore[misc]
+            reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
             self.note(reply[1:])
             cursor = reply[0].decode()
             if cursor == "0":
@@ -163,8 +165,7 @@ class Audit:
                 reply = await self.scripts.audit_batches(LOOK, 0, hints)
                 self.note(entry for entry in reply if entry[0] == b"unsure")
                 for batch in dict.fromkeys(entry[1] for entry in reply[1:] if entry[0] != b"unsure"):
-                    one = to_json([(batch.decode(), 0)])
-                    self.note(await self.ask(lambda call, one=one: self.scripts.audit_batches(call, 1, one)))  # type: ignore[misc]
+                    self.note(await self.ask(self.scripts.audit_batches, 1, to_json([(batch.decode(), 0)])))
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -63,7 +63,7 @@ KINDS = {
     "tenant_sum": ("tenant {a} has {n} tasks in all, but counts {m} as ended or left", "nobody can say which is wrong"),
     "homeless": (
         "tenant {a} has lost the record of its single tasks, {b}",
-        "it has an empty one; audit again to count them",
+        "it gets a new one, and they are counted",
     ),
     "tenant_unlisted": ("tenant {a} isn't among the tenants", "it is listed again"),
     "unidle": ("tenant {a} has nothing to run, but isn't listed for pruning", "it is listed, from now on"),
@@ -74,8 +74,8 @@ KINDS = {
 
 REMAINING = {
     "counter": "the counter is corrected",
-    "lost": "the {gone} that are gone count as failed",
-    "more": "the {gone} that were never counted are added to the total",
+    "lost": "{gone} gone without a trace, counted as failed",
+    "more": "{gone} never counted before, added to the total",
     "": "the counter is corrected; tasks that are gone for good count as failed",
 }
 
