@@ -169,7 +169,7 @@ class StoreMachine(RuleBasedStateMachine):
         lists = [name.split(":")[1:] for name in state if name.startswith("b:") and name.count(":") == 3]
         seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]
         for batch in (part[1] for part in split if part[0] == "b" and len(part) == 2):
-            seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0)]))[1:]
+            seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0, "")]))[1:]
         places = [(part[1], part[2], 0, 0, "") for part in split if part[0] in ("tq", "lane")]
         seen += self.call("audit_accounts", look, 1, orjson.dumps(places))[1:]
         for queue in QUEUES:

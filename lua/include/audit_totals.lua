@@ -11,7 +11,7 @@ local function audit_totals(P, now_ms, tenant, t, sum, batches, mend, out)
     if mend then redis.call('HSET', record, 'batches', batches) end
   end
   local ended = sum + (t[3] or 0) + (t[4] or 0)
-  if ended > tonumber(t[1] or 0) then
+  if remaining == sum and ended > tonumber(t[1] or 0) then
     out[#out + 1] = {'tenant_sum', tenant, '', tonumber(t[1] or 0), ended, 2}
   end
   if not redis.call('ZSCORE', key(P, 'tenants'), tenant) then

@@ -1,5 +1,5 @@
 -- How many tasks of a batch are running: those noted as such, and those leased that are noted nowhere, as long as the lease
--- lasts. nil where too many run in all to look through them at once.
+-- lasts. nil where too many run, of all or of the batch, to count them at once.
 local function running_of(P, batch, now_ms)
   if redis.call('HLEN', key(P, 'run')) > 20000 or redis.call('ZCARD', key(P, 'leases')) > 20000 then return nil end
   local count, seen = 0, {}
@@ -14,6 +14,7 @@ local function running_of(P, batch, now_ms)
           seen[id], count = true, count + 1
         end
       end
+      if count > 3000 then return nil end
     until cursor == '0'
   end
   return count

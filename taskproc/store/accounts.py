@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from taskproc.store.audit import Audit
 
 AT_ONCE = 20
-MOST_TENANTS = 5_000
 LOOKS = 5
+MOST_TENANTS = 5_000
 
 Place = tuple[str, str]
 """A queue and a tenant."""

@@ -19,7 +19,7 @@ from taskproc.ids import BATCH_LENGTH, is_batch_id
 from taskproc.keys import key
 from taskproc.model import AuditDifference, AuditReport
 from taskproc.store.accounts import Accounts
-from taskproc.store.differences import difference, unsure
+from taskproc.store.differences import HOPELESS, difference, unsure
 from taskproc.store.ledger import Ledger
 from taskproc.store.scripts import Reply, Scripts, to_json
 from taskproc.store.wire import Wire
@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 LOOK = to_json([])
 LISTS, BATCHES, ENTRIES = 50, 20, 100
+LOOKS = 5
 STAGED_MS = 2 * 3_600_000
 """A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
 
@@ -41,6 +42,8 @@ class Audit:
         self.extra: Counter[tuple[str, str]] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
         self._of_batch: Counter[str] = Counter()
+        self._astray: Counter[str] = Counter()
+        self._leased: set[str] = set()
         self._wire = wire
         self._prefix = prefix
         self._ledger = ledger
@@ -105,12 +108,13 @@ class Audit:
         return [member.decode("utf-8", "replace") for member in found]
 
     async def _leases(self) -> None:
-        cursor, self._leased = "0", set[str]()
+        cursor = "0"
         while True:
             reply = await self.ask(self.scripts.audit_leases, cursor)
             cursor, ids = reply[0].decode(), reply[1].decode()
             self._leased.update(ids[n : n + 32] for n in range(0, len(ids), 32))
             self.note(reply[2:])
+            self._astray.update(entry[1][:BATCH_LENGTH].decode() for entry in reply[2:] if entry[5] == HOPELESS)
             if cursor == "0":
                 return
 
@@ -123,7 +127,7 @@ class Audit:
             cursor = reply[0].decode()
             if cursor == "0":
                 break
-        self._of_batch = Counter(task[:BATCH_LENGTH] for task in seen)
+        self._of_batch = self._astray + Counter(task[:BATCH_LENGTH] for task in seen)
         self.runs = Counter(seen.values())
         astray = [task.encode() for task in seen if task not in self._leased]
         for some in chunks(astray, ENTRIES):
@@ -161,11 +165,23 @@ class Audit:
         async for page in self.names("b:*"):
             for some in chunks((name[2:] for name in page if is_batch_id(name[2:])), BATCHES):
                 self._batches += len(some)
-                hints = to_json([(batch, self._of_batch[batch]) for batch in some])
+                hints = to_json([(batch, self._of_batch[batch], "") for batch in some])
                 reply = await self.scripts.audit_batches(LOOK, 0, hints)
                 self.note(entry for entry in reply if entry[0] == b"unsure")
                 for batch in dict.fromkeys(entry[1] for entry in reply[1:] if entry[0] != b"unsure"):
-                    self.note(await self.ask(self.scripts.audit_batches, 1, to_json([(batch.decode(), 0)])))
+                    await self._record(batch.decode())
+
+    async def _record(self, batch: str) -> None:
+        """Look at a batch exactly; where too many of its tasks run for that, count in steps while none comes or goes."""
+        version, reply = "", Reply()
+        for _ in range(LOOKS):
+            reply = await self.ask(self.scripts.audit_batches, 1, to_json([(batch, self._of_batch[batch], version)]))
+            moving = [entry for entry in reply[1:] if entry[0] == b"unsure"]
+            if not moving:
+                break
+            version = moving[0][3].decode()
+            await self.count_running()
+        self.note(reply)
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
