@@ -170,7 +170,7 @@ class StoreMachine(RuleBasedStateMachine):
         seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]
         for batch in (part[1] for part in split if part[0] == "b" and len(part) == 2):
             seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0, "")]))[1:]
-        places = [(part[1], part[2], 0, 0, "") for part in split if part[0] in ("tq", "lane")]
+        places = [(part[1], part[2], 0, 0, "", 0) for part in split if part[0] in ("tq", "lane")]
         seen += self.call("audit_accounts", look, 1, orjson.dumps(places))[1:]
         for queue in QUEUES:
             users = [tenant for tenant in TENANTS if queue.encode() in state.get(f"tqs:{tenant}", [])]

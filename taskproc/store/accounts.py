@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -45,44 +46,39 @@ class Accounts:
         await self._look(some)
 
     async def _every_place(self) -> AsyncIterator[Place]:
-        for pattern in ("tq:*", "lane:*"):
-            async for page in self._audit.names(pattern):
-                for name in page:
-                    _, queue, tenant = name.split(":", 2)
-                    yield queue, tenant
-        async for page in self._audit.names("ring:*"):
-            for name in page:
-                queue = name.partition(":")[2]
-                async for tenant in self._audit.members("ring", queue):
-                    yield queue, tenant
+        for name in [*self._audit.known["tq"], *self._audit.known["lane"]]:
+            queue, _, tenant = name.partition(":")
+            yield queue, tenant
+        for queue in self._audit.known["ring"]:
+            async for tenant in self._audit.members("ring", queue):
+                yield queue, tenant
         for queue, tenant in self._audit.runs:
             if tenant:
                 yield queue, tenant
 
     async def _look(self, places: list[Place]) -> None:
-        hints = to_json([(*place, self._audit.runs[place], self._audit.extra[place], "") for place in places])
+        hints = to_json([(*place, self._audit.runs[place], self._audit.extra[place], "", 0) for place in places])
         reply = await self._audit.scripts.audit_accounts(to_json([]), 0, hints) if places else []
-        odd = {(entry[1], entry[2]) for entry in reply[1:] if entry[0] != b"unsure"}
-        self._audit.note(entry for entry in reply if entry[0] == b"unsure")
-        for queue, tenant in odd:
-            await self._count((queue.decode(), tenant.decode()))
+        for queue, tenant in dict.fromkeys(_place(entry) for entry in reply[1:]):
+            await self._count((queue, tenant))
 
     async def _count(self, place: Place) -> None:
-        """Count exactly; where too many tasks run for that, count in steps, and hold against an account that stood still."""
-        version, reply = "", Reply()
+        """Count exactly; where there is too much for that, count in steps, and hold against an account that stood still."""
+        version, ready, reply = "", Counter[Place](), Reply()
         for _ in range(LOOKS):
-            asked = to_json([(*place, self._audit.runs[place], self._audit.extra[place], version)])
+            asked = to_json([(*place, self._audit.runs[place], self._audit.extra[place], version, ready[place])])
             reply = await self._audit.ask(self._audit.scripts.audit_accounts, 1, asked)
-            waiting = [entry for entry in reply[1:] if entry[:2] == [b"unsure", b"running"]]
+            waiting = {entry[1]: entry[4] for entry in reply[1:] if entry[0] == b"unsure"}
             if not waiting:
                 break
-            version = waiting[0][4].decode()
+            version = next(iter(waiting.values())).decode()
             await self._audit.count_running()
+            if b"line" in waiting:
+                ready = await self._audit.count_ready()
         self._audit.note(reply)
 
     async def _queues(self) -> None:
-        names = [name[2:] async for page in self._audit.names("q:*") for name in page]
-        left = list(dict.fromkeys(names))
+        left = list(self._audit.known["q"])
         self.queues = len(left)
         for _ in range(LOOKS):
             counted = {name: (await self._queue(name, -1, []))[1] for name in left}
@@ -103,28 +99,22 @@ class Accounts:
 
     async def _users(self, queues: set[str]) -> dict[str, list[bytes]]:
         found: dict[str, dict[bytes, None]] = {name: {} for name in queues}
-        async for page in self._audit.names("tq:*"):
+        async for page in self._audit.names("tq*"):
             for name in page:
-                _, queue, tenant = name.split(":", 2)
-                if queue in queues:
+                kind, _, rest = name.partition(":")
+                queue, _, tenant = rest.partition(":")
+                if kind == "tq" and queue in queues:
                     found[queue][tenant.encode()] = None
-        async for page in self._audit.names("tqs:*"):  # one whose tasks were all delayed so far has no account yet
-            for name in page:
-                for queue in await self._audit.set_of(name):
-                    if queue in queues:
-                        found[queue][name.removeprefix("tqs:").encode()] = None
+                if kind == "tqs":  # one whose tasks were all delayed so far has no account yet
+                    for used in queues.intersection(await self._audit.set_of(name)):
+                        found[used][rest.encode()] = None
         return {queue: list(users) for queue, users in found.items()}
 
     async def _tenants(self) -> None:
-        seen: set[str] = set()
-        for pattern in ("t:*", "tb:*", "tqs:*"):
-            async for page in self._audit.names(pattern):
-                for name in page:
-                    tenant = name.partition(":")[2]
-                    if tenant not in seen:
-                        seen.add(tenant)
-                        await self._tenant(tenant)
-        self.tenants = len(seen)
+        tenants = dict.fromkeys([*self._audit.known["t"], *self._audit.known["tb"], *self._audit.known["tqs"]])
+        for tenant in tenants:
+            await self._tenant(tenant)
+        self.tenants = len(tenants)
 
     async def _tenant(self, tenant: str) -> None:
         for _ in range(LOOKS):
@@ -138,3 +128,8 @@ class Accounts:
                 self._audit.note(reply)
                 return
         self._audit.note([[b"unsure", b"moved", f"tenant {tenant}"]])
+
+
+def _place(entry: Reply) -> Place:
+    at = 2 if entry[0] == b"unsure" else 1
+    return entry[at].decode(), entry[at + 1].decode("utf-8", "replace")

@@ -27,7 +27,7 @@ from taskproc.store.wire import Wire
 T = TypeVar("T")
 
 LOOK = to_json([])
-LISTS, BATCHES, ENTRIES = 50, 20, 100
+LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
 LOOKS = 5
 STAGED_MS = 2 * 3_600_000
 """A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
@@ -41,6 +41,7 @@ class Audit:
         self.repair = repair
         self.extra: Counter[tuple[str, str]] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
+        self.known: dict[str, dict[str, None]] = {kind: {} for kind in ("dead", "lane", "q", "ring", "t", "tb", "tq", "tqs")}
         self._of_batch: Counter[str] = Counter()
         self._astray: Counter[str] = Counter()
         self._leased: set[str] = set()
@@ -54,6 +55,7 @@ class Audit:
 
     async def run(self) -> AuditReport:
         """Look at everything, and mend what can be mended where that is wanted."""
+        await self._survey()
         await self._leases()
         running = await self.count_running()
         await self._indexes()
@@ -107,6 +109,14 @@ class Audit:
         found = await self._wire.command("SMEMBERS", key(self._prefix, name), patience=self._patience)
         return [member.decode("utf-8", "replace") for member in found]
 
+    async def _survey(self) -> None:
+        """Find queues, tenants and lines, in one look through all names but those of batches."""
+        async for page in self.names("[^b]*"):
+            for name in page:
+                kind, _, rest = name.partition(":")
+                if kind in self.known:
+                    self.known[kind][rest] = None
+
     async def _leases(self) -> None:
         cursor = "0"
         while True:
@@ -135,6 +145,19 @@ class Audit:
             self.note(reply)
         return len(seen)
 
+    async def count_ready(self) -> Counter[tuple[str, str]]:
+        """Count the ready tasks of tenants in queues, by their lists."""
+        seen: dict[tuple[str, str], tuple[str, int]] = {}
+        async for page in self.names("b:*:r:*"):
+            for some in chunks(filter(None, map(_list, page)), READY):
+                reply = await self.scripts.audit_ready(to_json([(seg, queue) for seg, _, queue in some]))
+                found = zip(some, reply, strict=True)
+                seen |= {(seg, queue): (_text(tenant), n) for (seg, _, queue), (tenant, n) in found}
+        ready: Counter[tuple[str, str]] = Counter()
+        for (_, queue), (tenant, n) in seen.items():
+            ready[queue, tenant] += n
+        return ready
+
     async def _lists(self) -> None:
         async for page in self.names("b:*:*"):
             for some in chunks(filter(None, map(_list, page)), LISTS):
@@ -148,9 +171,8 @@ class Audit:
         for index in ("settled", "delayed", "staging", "cx", "tenants", "idle"):
             await self._index(index, "")
         for index in ("dead", "tb"):
-            async for page in self.names(f"{index}:*"):
-                for name in page:
-                    await self._index(index, name.partition(":")[2])
+            for of in self.known[index]:
+                await self._index(index, of)
 
     async def _index(self, index: str, of: str) -> None:
         cursor = "0"
