@@ -14,7 +14,7 @@ from tests import handlers
 from tests.building import noops
 from tests.commands import of, quick
 from tests.damage import DAMAGES, HOLDER, TOTAL, Damage, Scene
-from tests.harness import Instance, counters
+from tests.harness import FAR, Instance, counters
 from tests.proxy import Cut, Proxy
 from tests.store_machine import DUMP
 from tests.watching import fired, state_of
@@ -194,6 +194,20 @@ async def test_appended_segments_are_put_in_line_and_named_again(instance: Insta
         async with instance.worker():
             assert (await proc.wait_batch(batch_id, 20)).done == 1_204
         assert (await proc.audit()).differences == ()
+
+
+@pytest.mark.parametrize(("mode", "lost"), [("fair", ["lane:default:acme", "ring:default"]), ("fair", ["ring:default"]),
+                                            ("fifo", ["fifo:default"])])  # fmt: skip
+async def test_what_is_put_in_line_again_runs_at_once(instance: Instance, mode: Any, lost: list[str]) -> None:
+    async with instance.open() as proc:
+        await proc.set_queue_mode("default", mode)
+        batch_id = await proc.enqueue_batch("default", "acme", noops(3))
+        scene = Scene(instance, proc)
+        scene.r.delete(scene.k("wake", "default"), *(scene.k(*name.split(":")) for name in lost))
+        async with instance.worker(**FAR):
+            assert (await proc.audit()).running == 0
+            assert (await proc.audit(repair=True)).wrong == ()
+            assert (await proc.wait_batch(batch_id, 10)).done == 3
 
 
 async def test_several_counters_of_one_tenant_are_told_apart_from_lost_tasks(instance: Instance) -> None:

@@ -162,7 +162,7 @@ async def test_what_is_hard_to_break_is_read_all_the_same(
     assert told in found[name].found
 
 
-async def test_a_replica_is_no_place_for_work(well: Server) -> None:
+async def test_a_replica_is_no_place_for_work(well: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         running("valkey", *WELL, "--replicaof", "127.0.0.1", str(well.port)) as replica,
         replica.client() as client,
@@ -177,6 +177,9 @@ async def test_a_replica_is_no_place_for_work(well: Server) -> None:
         assert (found.level, found.advice.split(" (")[0]) == (WARNING, "set min-replicas-to-write 1")
         primary.config_set("min-replicas-to-write", 1)
         assert levels(await checked(well.url)) == {}
+        monkeypatch.setattr("taskproc.store.judges.LAG_SECONDS", -1)
+        found = (await checked(well.url))["replication"]
+        assert (found.level, "bytes behind" in found.found) == (WARNING, True)
 
 
 async def test_a_cluster_is_whole_or_not(anyio_backend: str) -> None:
@@ -216,6 +219,10 @@ async def test_sentinels_that_are_too_few(anyio_backend: str) -> None:
     with sentinel("valkey") as (_, _, port):
         found = (await checked(f"redis+sentinel://127.0.0.1:{port}/main"))["sentinel"]
         assert (found.level, "1 Sentinels watch main" in found.found) == (WARNING, True)
+        with redis.Redis(port=port, protocol=2) as client:
+            client.execute_command("SENTINEL SET", "main", "quorum", 2)
+        found = (await checked(f"redis+sentinel://127.0.0.1:{port}/main"))["sentinel"]
+        assert (found.level, "NOQUORUM" in found.found) == (DANGER, True)
 
 
 @pytest.mark.parametrize(
