@@ -108,7 +108,8 @@ async def test_an_idle_worker_has_its_next_step_done_with_the_marker(instance: I
             for number in range(1, 4):
                 await until(lambda: all_wait(instance, 1))
                 await until(lambda: calm(proxy))
-                assert proxy.requests[-2:] == ["BLPOP", "step"]
+                told = [name for name in proxy.requests if name in ("BLPOP", "step")]  # renewals come when they like
+                assert told[-2:] == ["BLPOP", "step"]
                 steps.append(proxy.requests.count("step"))
                 await producer.enqueue_task("default", "acme", handlers.mark, number)
                 await instance.wait_records(number)
