@@ -210,6 +210,25 @@ async def test_what_is_put_in_line_again_runs_at_once(instance: Instance, mode: 
             assert (await proc.wait_batch(batch_id, 10)).done == 3
 
 
+async def test_cancelled_tasks_in_a_list_are_counted_again(instance: Instance) -> None:
+    async with instance.open() as proc:
+        ids: list[str] = []
+        batch_id = await proc.enqueue_batch(
+            "default", "acme", lambda b: ids.extend(b.enqueue(handlers.noop) for _ in range(4))
+        )
+        assert await proc.cancel_task(ids[1])
+        scene = Scene(instance, proc)
+        for wrong in (3, 0):
+            scene.r.hset(scene.record(batch_id), f"tombs:{batch_id}:default", wrong)
+            assert told(
+                await proc.audit(), "tombs", f"counts {wrong} cancelled tasks in its list of queue default, there are 1"
+            )
+            assert (await proc.audit(repair=True)).wrong == ()
+            assert (await proc.audit()).differences == ()
+        assert await proc.run_until_idle() == 3
+        assert counters(await proc.get_batch(batch_id)) == (4, 3, 0, 1, 0)
+
+
 async def test_several_counters_of_one_tenant_are_told_apart_from_lost_tasks(instance: Instance) -> None:
     async with instance.open() as proc:
         scene = Scene(instance, proc)
