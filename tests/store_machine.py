@@ -153,6 +153,33 @@ class StoreMachine(RuleBasedStateMachine):
             assert answer == [b"ok"]
             self.model.fifo ^= {queue}
 
+    @rule()
+    def audit(self) -> None:
+        """An audit finds nothing wrong, whatever was done."""
+        state = self.state()
+        look, split = orjson.dumps([]), [name.split(":", 2) for name in state]
+        seen = [*self.call("audit_leases", look, "0")[2:]]
+        runs = self.call("audit_run", "0")[1:]
+        seen += self.call("audit_entries", look, *(task for task, _, _ in runs))[1:] if runs else []
+        for index in ("settled", "delayed", "staging", "cx", "tenants", "idle"):
+            seen += self.call("audit_index", look, index, "", 1_000, "0")[1:]
+        for index, of in ((part[0], name.partition(":")[2]) for part, name in zip(split, state, strict=True)):
+            if index in ("dead", "tb"):
+                seen += self.call("audit_index", look, index, of, 1_000, "0")[1:]
+        lists = [name.split(":")[1:] for name in state if name.startswith("b:") and name.count(":") == 3]
+        seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]
+        for batch in (part[1] for part in split if part[0] == "b" and len(part) == 2):
+            seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0, "")]))[1:]
+        places = [(part[1], part[2], 0, 0, "", 0) for part in split if part[0] in ("tq", "lane")]
+        seen += self.call("audit_accounts", look, 1, orjson.dumps(places))[1:]
+        for queue in QUEUES:
+            users = [tenant for tenant in TENANTS if queue.encode() in state.get(f"tqs:{tenant}", [])]
+            known = self.call("audit_queue", look, queue, -1)[1]
+            seen += self.call("audit_queue", look, queue, known, *users)[3:]
+        for tenant in (name[2:] for name in state if name.startswith("t:")):
+            seen += self.call("audit_tenant", look, tenant, 0, 0, "")[1:]
+        assert not seen, seen
+
     # faults
 
     @rule()

@@ -42,7 +42,7 @@ def test_every_command_explains_itself() -> None:
             walk(inner, *path, name)
 
     walk(app)
-    names = {"worker", "demo", "stats", "batches", "batch", "cancel", "pause", "resume", "dead"}
+    names = {"worker", "demo", "stats", "batches", "batch", "cancel", "pause", "resume", "dead", "check", "audit"}
     assert names <= set(app.commands)
 
 

@@ -60,7 +60,8 @@ class Names:
     def function(self, args: list[astnodes.Name], body: astnodes.Block) -> None:
         scope = Scope(self.scope)
         for arg in args:
-            scope.declare(arg.id)
+            if not isinstance(arg, astnodes.Varargs):
+                scope.declare(arg.id)
         self.block(body, scope)
 
     def visit(self, node: object) -> None:

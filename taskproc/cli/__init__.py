@@ -1,7 +1,7 @@
 """The command line: ``taskproc``.
 
-Exit codes: 0 done; 1 there is nothing by that name, or nothing was left to do; 2 wrong usage or input;
-3 Redis can't be reached or refused; 130 interrupted.
+Exit codes: 0 done; 1 there is nothing by that name, nothing was left to do, or something is wrong that was looked
+at; 2 wrong usage or input; 3 Redis can't be reached or refused; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, show, work
+from taskproc.cli import control, dead, inspect, show, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -33,6 +33,8 @@ for command in (
     control.cancel,
     control.pause,
     control.resume,
+    inspect.check,
+    inspect.audit,
 ):
     app.add_command(command)
 app.add_command(dead.dead)

@@ -59,9 +59,14 @@ def load(target: str) -> TaskProcessor:
     return found
 
 
+def processor_of(app_: str | None, prefix: str, url: str | None) -> TaskProcessor:
+    """The processor that a command's options name, not yet open."""
+    return load(app_) if app_ else TaskProcessor(url, prefix=prefix, redis_patience=PATIENCE)
+
+
 def call(app_: str | None, prefix: str, url: str | None, work: Callable[[TaskProcessor], Awaitable[T]]) -> T:
     """Open the instance, do something with it, close it."""
-    processor = load(app_) if app_ else TaskProcessor(url, prefix=prefix, redis_patience=PATIENCE)
+    processor = processor_of(app_, prefix, url)
 
     async def run() -> T:
         async with processor:

@@ -1,8 +1,9 @@
 """All calls of a processor; what is left is to run it."""
 
 from taskproc.processor.batches import BatchesAndTasks
+from taskproc.processor.inspection import Inspection
 from taskproc.processor.queues import QueuesAndControl
 
 
-class Calls(BatchesAndTasks, QueuesAndControl):
+class Calls(BatchesAndTasks, QueuesAndControl, Inspection):
     """Everything that a processor can be asked, but for running tasks."""

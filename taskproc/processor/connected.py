@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from taskproc.batch import Maker
@@ -52,12 +54,7 @@ class Connected:
         if self._store_ is not None:
             return
         self._registry.load()
-        target = self._target
-        if target is None:
-            assert self._url is not None
-            self._embedded = await _open_server(self._url)
-            target = Target("unix", {"protocol": 2}, path=self._embedded.path)
-        store = _store(target, self._options)
+        store = await self._reach()
         try:
             await store.open(patience)
         except BaseException:
@@ -65,6 +62,27 @@ class Connected:
             await self._release_server()
             raise
         self._store_, self._waits_ = store, BatchWaits(store)
+
+    async def _reach(self) -> Store:
+        target = self._target
+        if target is None:
+            assert self._url is not None
+            self._embedded = await _open_server(self._url)
+            target = Target("unix", {"protocol": 2}, path=self._embedded.path)
+        return _store(target, self._options)
+
+    @asynccontextmanager
+    async def _reached(self) -> AsyncIterator[Store]:
+        """The store; where the processor isn't open one that never asks for the server's version or the keys' schema."""
+        if self._store_ is not None:
+            yield self._store_
+            return
+        store = await self._reach()
+        try:
+            yield store
+        finally:
+            await store.wire.close()
+            await self._release_server()
 
     async def close(self) -> None:
         """Close the connections, and the embedded server if this was its last user."""

@@ -13,9 +13,14 @@ from typing import Any
 
 from taskproc.errors import ServerTooOld, TaskprocError
 from taskproc.keys import key, prefix_of
+from taskproc.model import AuditReport, ServerCheck
 from taskproc.sealing import Sealer
+from taskproc.store.audit import Audit
 from taskproc.store.batches import Batches
+from taskproc.store.checkup import judge, look
 from taskproc.store.dead import DeadLetters
+from taskproc.store.explain import Explaining
+from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
 from taskproc.store.lua import Script
@@ -46,11 +51,12 @@ class Store:
         calls = key(self.prefix, "p", self._ledger.producer)
         self.wire = Wire(target, self.prefix, touched=calls if durable else None)
         self._patience = patience
-        scripts = bind(self._run, self.prefix)
+        self._scripts = scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
         self.tasks = Tasks(scripts, self._ledger, self._payload, sealer)
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
+        self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
         return await self.wire.call(script, args, self._patience)
@@ -71,6 +77,15 @@ class Store:
     ) -> Events:
         """A subscription, not yet running."""
         return Events(self.wire, self.prefix, channels, on_message, on_subscribed)
+
+    async def check(self) -> list[ServerCheck]:
+        """What of the server's set-up would lose work. Raises RedisUnavailable, or ServerRefused for a wrong password."""
+        seen = await look(self.wire, self.target, key(self.prefix, "m"), self._patience)
+        return list(judge(seen, JUDGES))
+
+    async def audit(self, repair: bool) -> AuditReport:
+        """Recompute counters and cross-references from what is stored, and mend them if that is wanted."""
+        return await Audit(self.wire, self.prefix, self._scripts, self._ledger, self._patience, repair).run()
 
     async def close(self) -> None:
         """Let Redis forget this client's calls soon, and close its connections."""

@@ -1,0 +1,230 @@
+"""Recomputes counters and cross-references from what is stored, in bounded steps, while workers run.
+
+Every script looks at one moment at all that it compares, so what it tells is wrong and not merely moving. What can't be
+seen at once is looked for first in steps, as a hint, and only what doesn't fit the hint is counted exactly. To repair, the
+same script is called once more as a call that changes something: it looks again, and mends what it finds then.
+
+The order matters for repairing: leases and running tasks, then indexes and lists in their lines, then batches, then the
+accounts that sum them up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from taskproc.ids import BATCH_LENGTH, is_batch_id
+from taskproc.keys import key
+from taskproc.model import AuditDifference, AuditReport
+from taskproc.store.accounts import Accounts
+from taskproc.store.differences import HOPELESS, difference, unsure
+from taskproc.store.ledger import Ledger
+from taskproc.store.scripts import Reply, Scripts, to_json
+from taskproc.store.wire import Wire
+
+T = TypeVar("T")
+
+LOOK = to_json([])
+LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
+LOOKS = 5
+STAGED_MS = 2 * 3_600_000
+"""A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
+
+
+class Audit:
+    """One audit of an instance."""
+
+    def __init__(self, wire: Wire, prefix: str, scripts: Scripts, ledger: Ledger, patience: float, repair: bool) -> None:
+        self.scripts = scripts
+        self.repair = repair
+        self.extra: Counter[tuple[str, str]] = Counter()
+        self.runs: Counter[tuple[str, str]] = Counter()
+        self.known: dict[str, dict[str, None]] = {kind: {} for kind in ("dead", "lane", "q", "ring", "t", "tb", "tq", "tqs")}
+        self._of_batch: Counter[str] = Counter()
+        self._astray: Counter[str] = Counter()
+        self._leased: set[str] = set()
+        self._wire = wire
+        self._prefix = prefix
+        self._ledger = ledger
+        self._patience = patience
+        self._found: dict[tuple[str, str, str], AuditDifference] = {}
+        self._unsure: dict[str, None] = {}
+        self._batches = 0
+
+    async def run(self) -> AuditReport:
+        """Look at everything, and mend what can be mended where that is wanted."""
+        await self._survey()
+        await self._leases()
+        running = await self.count_running()
+        await self._indexes()
+        await self._lists()
+        await self._records()
+        accounts = Accounts(self)
+        await accounts.run()
+        return AuditReport(
+            tuple(self._found.values()), tuple(self._unsure), self._batches, accounts.queues, accounts.tenants, running
+        )
+
+    async def ask(self, script: Callable[..., Awaitable[Reply]], *args: Any) -> Reply:
+        """A script's answer; where it tells of something that can be mended, and is to be, that of its mending."""
+        reply = await script(LOOK, *args)
+        if self.repair and any(isinstance(entry, list) and len(entry) > 5 and entry[5] == 0 for entry in reply):
+            reply = await self._ledger.call(lambda call: script(call, *args))
+        return reply
+
+    def note(self, entries: Iterable[Any]) -> None:
+        """Keep the findings of an answer."""
+        for entry in entries:
+            if isinstance(entry, list) and len(entry) > 5:
+                one = difference(entry)
+                self._found[one.kind, one.subject, one.found] = one
+            elif isinstance(entry, list) and entry[0] == b"unsure":
+                self._unsure[unsure(entry)] = None
+
+    async def names(self, pattern: str) -> AsyncIterator[list[str]]:
+        """The names of keys after the prefix, a page at a time; one may come twice."""
+        cursor, match = b"0", key(_plain(self._prefix), pattern)
+        while True:
+            cursor, found = await self._wire.command("SCAN", cursor, "MATCH", match, "COUNT", 1000, patience=self._patience)
+            yield [name.decode("utf-8", "replace")[len(self._prefix) :] for name in found]
+            if cursor == b"0":
+                return
+
+    async def members(self, *parts: str) -> AsyncIterator[str]:
+        """The members of a sorted set."""
+        cursor = b"0"
+        while True:
+            cursor, found = await self._wire.command(
+                "ZSCAN", key(self._prefix, *parts), cursor, "COUNT", 500, patience=self._patience
+            )
+            for member in found[::2]:
+                yield member.decode("utf-8", "replace")
+            if cursor == b"0":
+                return
+
+    async def set_of(self, name: str) -> list[str]:
+        """The members of a small set."""
+        found = await self._wire.command("SMEMBERS", key(self._prefix, name), patience=self._patience)
+        return [member.decode("utf-8", "replace") for member in found]
+
+    async def _survey(self) -> None:
+        """Find queues, tenants and lines, in one look through all names but those of batches."""
+        async for page in self.names("[^b]*"):
+            for name in page:
+                kind, _, rest = name.partition(":")
+                if kind in self.known:
+                    self.known[kind][rest] = None
+
+    async def _leases(self) -> None:
+        cursor = "0"
+        while True:
+            reply = await self.ask(self.scripts.audit_leases, cursor)
+            cursor, ids = reply[0].decode(), reply[1].decode()
+            self._leased.update(ids[n : n + 32] for n in range(0, len(ids), 32))
+            self.note(reply[2:])
+            self._astray.update(entry[1][:BATCH_LENGTH].decode() for entry in reply[2:] if entry[5] == HOPELESS)
+            if cursor == "0":
+                return
+
+    async def count_running(self) -> int:
+        """Count the running tasks of batches, and of tenants in queues; those that nobody has leased are looked at."""
+        cursor, seen = "0", dict[str, tuple[str, str]]()
+        while True:
+            reply = await self.scripts.audit_run(cursor)
+            seen |= {task.decode(): (queue.decode(), _text(tenant)) for task, queue, tenant in reply[1:]}
+            cursor = reply[0].decode()
+            if cursor == "0":
+                break
+        self._of_batch = self._astray + Counter(task[:BATCH_LENGTH] for task in seen)
+        self.runs = Counter(seen.values())
+        astray = [task.encode() for task in seen if task not in self._leased]
+        for some in chunks(astray, ENTRIES):
+            reply = await self.ask(self.scripts.audit_entries, *some)
+            self.note(reply)
+        return len(seen)
+
+    async def count_ready(self) -> Counter[tuple[str, str]]:
+        """Count the ready tasks of tenants in queues, by their lists."""
+        seen: dict[tuple[str, str], tuple[str, int]] = {}
+        async for page in self.names("b:*:r:*"):
+            for some in chunks(filter(None, map(_list, page)), READY):
+                reply = await self.scripts.audit_ready(to_json([(seg, queue) for seg, _, queue in some]))
+                found = zip(some, reply, strict=True)
+                seen |= {(seg, queue): (_text(tenant), n) for (seg, _, queue), (tenant, n) in found}
+        ready: Counter[tuple[str, str]] = Counter()
+        for (_, queue), (tenant, n) in seen.items():
+            ready[queue, tenant] += n
+        return ready
+
+    async def _lists(self) -> None:
+        async for page in self.names("b:*:*"):
+            for some in chunks(filter(None, map(_list, page)), LISTS):
+                reply = await self.ask(self.scripts.audit_lists, to_json(some))
+                self.note(reply)
+                for kind, _, queue, counted, there, mark, tenant in (e for e in reply[1:] if len(e) == 7):
+                    if kind == b"unlined" and not counted and not mark:
+                        self.extra[queue.decode(), _text(tenant)] += there
+
+    async def _indexes(self) -> None:
+        for index in ("settled", "delayed", "staging", "cx", "tenants", "idle"):
+            await self._index(index, "")
+        for index in ("dead", "tb"):
+            for of in self.known[index]:
+                await self._index(index, of)
+
+    async def _index(self, index: str, of: str) -> None:
+        cursor = "0"
+        while True:
+            reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
+            self.note(reply[1:])
+            cursor = reply[0].decode()
+            if cursor == "0":
+                return
+
+    async def _records(self) -> None:
+        async for page in self.names("b:*"):
+            for some in chunks((name[2:] for name in page if is_batch_id(name[2:])), BATCHES):
+                self._batches += len(some)
+                hints = to_json([(batch, self._of_batch[batch], "") for batch in some])
+                reply = await self.scripts.audit_batches(LOOK, 0, hints)
+                self.note(entry for entry in reply if entry[0] == b"unsure")
+                for batch in dict.fromkeys(entry[1] for entry in reply[1:] if entry[0] != b"unsure"):
+                    await self._record(batch.decode())
+
+    async def _record(self, batch: str) -> None:
+        """Look at a batch exactly; where too many of its tasks run for that, count in steps while none comes or goes."""
+        version, reply = "", Reply()
+        for _ in range(LOOKS):
+            reply = await self.ask(self.scripts.audit_batches, 1, to_json([(batch, self._of_batch[batch], version)]))
+            moving = [entry for entry in reply[1:] if entry[0] == b"unsure"]
+            if not moving:
+                break
+            version = moving[0][3].decode()
+            await self.count_running()
+        self.note(reply)
+
+
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Some values at a time."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _list(name: str) -> tuple[str, str, str] | None:
+    """Segment, kind and queue of a key's name, where it is a list of tasks or of staged ones."""
+    _, seg, kind, *queue = name.split(":")
+    if kind == "staged" or (kind in ("r", "d", "x") and queue):
+        return seg, kind, queue[0] if queue else ""
+    return None
+
+
+def _plain(prefix: str) -> str:
+    """A prefix as a pattern that means nothing else."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in prefix)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace")

@@ -1,0 +1,115 @@
+"""What an audit's findings mean, in sentences: what is wrong, and what mends it or why nothing can.
+
+A finding is a kind, two names, what is counted and what is there; the scripts' headers say which.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskproc.model import AuditDifference
+
+MENDED, HOPELESS = 1, 2
+
+KINDS = {
+    "tombs": ("batch {a} counts {n} cancelled tasks in its list of queue {b}, there are {m}", "{m} are counted"),
+    "remaining": ("batch {a} counts {n} tasks as remaining, {m} are there", "{how}"),
+    "unsettled": ("batch {a} has nothing left, but hasn't settled", "it settles, and its continuations are enqueued"),
+    "asleep": ("batch {a} is {b}, but {m} tasks of it wait or run", "it is running again"),
+    "undropped": ("batch {a} is cancelled, but {m} tasks of it wait", "they are dropped"),
+    "zombies": ("batch {a} is kept until {n} cancelled tasks have ended, {m} run", "it waits for {m}"),
+    "sum": ("batch {a} has {n} tasks in all, but counts {m} as ended or left", "nobody can say which number is wrong"),
+    "failed": ("batch {a} counts {n} failed tasks, but keeps {m} dead letters", "nobody can say how many others failed"),
+    "unkept": ("batch {a} is {b}, but isn't listed for pruning", "it is listed, and kept for the retention from now on"),
+    "kept": ("batch {a} is {b}, but listed for pruning", "it is taken off that list"),
+    "unlisted": ("batch {a} isn't among the batches of tenant {b}", "it is listed again"),
+    "unfired": ("batch {a} is {b}, but {m} of its continuations were not enqueued", "they are enqueued"),
+    "muted": ("batch {a} has {m} continuations, but would enqueue none of them", "it will enqueue them when it settles"),
+    "emptied": ("batch {a} lists {b}, which holds nothing", "it is taken off the list"),
+    "bodies": ("batch {a} keeps {n} bodies for {m} delayed and dead tasks of {b}", "those that no task has are dropped"),
+    "bodiless": ("batch {a} has {n} delayed and dead tasks of {b}, but {m} bodies", "a task without one dies as unreadable"),
+    "unstaged": (
+        "batch {a} has staged tasks that pruning doesn't know of",
+        "they are pruned unless they are committed soon",
+    ),
+    "nobodys": ("there are tasks in queue {b} of batch {a}, which has no record", "delete the batch's keys by hand"),
+    "unnamed": ("batch {a} doesn't know of its tasks in queue {b}: a cancel would miss them", "it names them again"),
+    "unlined": ("{m} ready tasks of batch {a} in queue {b} are not in its line: nobody takes them", "they are put in line"),
+    "undue": (
+        "{m} delayed tasks of batch {a} in queue {b} are not known to be due: nobody promotes them",
+        "they are listed",
+    ),
+    "unfound": ("{m} dead letters of batch {a} in queue {b} are not listed", "they are listed"),
+    "astray": ("task {a} is leased to worker {b} but not noted as running", "{how}"),
+    "unleased": ("task {a} of queue {b} is noted as running, but nobody has leased it", "the next rescue takes it back"),
+    "ready": ("tenant {b} counts {n} ready tasks in queue {a}, there are {m}", "{m} are counted"),
+    "running": ("tenant {b} counts {n} running tasks of queue {a}, there are {m}", "{m} are counted"),
+    "unenrolled": ("tenant {b} uses queue {a}, but isn't known to", "it is noted"),
+    "unnoted": ("queue {a}, which tenant {b} uses, isn't among the queues", "it is noted"),
+    "unringed": (
+        "tenant {b} has {m} ready tasks in queue {a}, but no place in line: nobody takes them",
+        "it is put in line",
+    ),
+    "workless": ("tenant {b} is in line in queue {a}, but has nothing there", "it leaves the line"),
+    "leftover": ("tenant {b} has a line of batches in queue {a}, but nothing ready", "the line is dropped"),
+    "misled": ("queue {a} is fair, but has a strict line of {m} tickets", "the line is dropped; its tasks are in the other"),
+    "queue_tenants": ("queue {a} counts {n} tenants, {m} use it", "{m} are counted"),
+    "queue_ready": ("queue {a} counts {n} ready tasks, its tenants have {m}", "{m} are counted"),
+    "queue_running": ("queue {a} counts {n} running tasks, its tenants have {m}", "{m} are counted"),
+    "queue_delayed": ("queue {a} counts {n} delayed tasks, there are {m}", "{m} are counted"),
+    "queue_dead": ("queue {a} counts {n} dead letters, there are {m}", "{m} are counted"),
+    "tenant_remaining": ("tenant {a} counts {n} tasks as remaining, its batches {m}", "{m} are counted"),
+    "tenant_batches": ("tenant {a} counts {n} batches, {m} are kept", "{m} are counted"),
+    "tenant_sum": ("tenant {a} has {n} tasks in all, but counts {m} as ended or left", "nobody can say which is wrong"),
+    "homeless": (
+        "tenant {a} has lost the record of its single tasks, {b}",
+        "it gets a new one, and they are counted",
+    ),
+    "tenant_unlisted": ("tenant {a} isn't among the tenants", "it is listed again"),
+    "unidle": ("tenant {a} has nothing to run, but isn't listed for pruning", "it is listed, from now on"),
+    "stale": ("the index {a} has an entry for {b}, which isn't there", "the entry is dropped"),
+    "staged": ("staged tasks of {b} are left over: they were never committed", "they are dropped"),
+}
+"""What each kind of finding says, and what mends it."""
+
+REMAINING = {
+    "counter": "the counter is corrected",
+    "lost": "{gone} gone without a trace, counted as failed",
+    "more": "{gone} never counted before, added to the total",
+    "": "the counter is corrected; tasks that are gone for good count as failed",
+}
+
+UNSURE = {
+    "batch": "batch {b}: too many tasks run to count those of one batch",
+    "line": "queue {b}: its line is too long to be looked through",
+    "running": "queue {b}: its running tasks are too many or change too fast to be counted",
+    "leases": "there are too many leases to look for one that is missing",
+    "moved": "{b}: it changes too fast to be added up",
+    "queue_tenants": "queue {b}: too many tenants to be added up",
+    "queue_delayed": "queue {b}: too many delayed lists to be added up",
+    "queue_dead": "queue {b}: too many batches with dead letters to be added up",
+}
+
+
+def difference(finding: list[Any]) -> AuditDifference:
+    """A finding of a script as a record."""
+    kind, a, b = (_text(part) for part in finding[:3])
+    counted, there, mark = int(finding[3]), int(finding[4]), finding[5]
+    found, cure = KINDS[kind]
+    how = ""
+    if kind == "remaining":
+        how = REMAINING[b].format(gone=abs(there - counted))
+    elif kind == "astray":
+        soon = f"its worker may still settle it; the lease ends in {there / 1000:,.1f} s"
+        how = soon if mark == HOPELESS else "the lease is dropped"
+    names = {"a": a, "b": b, "n": f"{counted:,}", "m": f"{there:,}", "how": how}
+    return AuditDifference(kind, a, found.format(**names), cure.format(**names), mark != HOPELESS, mark == MENDED)
+
+
+def unsure(finding: list[Any]) -> str:
+    """What could not be looked at, as a sentence."""
+    return UNSURE[_text(finding[1])].format(b=_text(finding[2]))
+
+
+def _text(part: Any) -> str:
+    return part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part)
