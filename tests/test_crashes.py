@@ -45,6 +45,7 @@ class Storm:
         self.instance, self.proc = instance, proc
         self.dice = random.Random(seed)
         self.expected: dict[str, tuple[int, int]] = {}
+        self.looks = 0
 
     async def enqueue(self) -> None:
         """Enqueue a batch: tasks that take a moment, that fail at first or always, that kill their worker."""
@@ -71,6 +72,9 @@ class Storm:
             assert holds(info)
             assert info is not None
             assert info.total == total
+            assert (info.state is BatchState.RUNNING) == (info.remaining > 0)
+            assert (info.ended_at is None) == (info.state is BatchState.RUNNING)
+            self.looks += 1
 
     async def settle(self) -> None:
         """Hold the counters of all batches once they have settled, and of their tenants."""
@@ -113,7 +117,7 @@ class Storm:
             assert sorted(fired[batch_id]) == sorted(["settled", "failed" if bad else "done"])
 
 
-@pytest.mark.row("BN-02", "BE-38")
+@pytest.mark.row("BN-02", "BE-17", "BE-38")
 @pytest.mark.timeout(180)
 async def test_a_hundred_kills_lose_nothing_and_double_no_count(instance: Instance) -> None:
     options = {"max_attempts": 1000, "backoff": 0.05, "invisibility": 3, "max_workers": 6, "retention": 600}
@@ -135,6 +139,7 @@ async def test_a_hundred_kills_lose_nothing_and_double_no_count(instance: Instan
             await storm.settle()
             mending.cancel()
         storm.check_records(nursery.killed)
+        assert storm.looks >= 1_000
         assert len({r["pid"] for r in instance.records}) > 30
 
 

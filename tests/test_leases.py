@@ -8,8 +8,11 @@ import signal
 import pytest
 
 from taskproc import Batch, BatchState, TaskContext, TaskProcessor, current_task, task
+from taskproc.store import WorkerStore
+from taskproc.store.work import Group
 from tests import handlers
-from tests.harness import LATE, Instance, WorkerProcess, until
+from tests.building import noops
+from tests.harness import LATE, Instance, WorkerProcess, counters, until
 from tests.measure import in_time
 
 kept: list[TaskContext] = []
@@ -218,3 +221,20 @@ async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing(instance:
     told = frozen.output()
     assert "its lease was lost" in told
     assert first["id"] in told
+
+
+@pytest.mark.row("BN-16")
+async def test_of_two_reports_of_one_lease_one_counts_and_the_other_is_told_so(instance: Instance) -> None:
+    async with instance.open() as proc:
+        batch_id = await proc.enqueue_batch("default", "acme", noops(2))
+        stores = [WorkerStore(proc._store.target, instance.name, ["default"], 60_000) for _ in range(2)]
+        workers = [store.work for store in stores]
+        [claims] = (await workers[0].step(2, [])).claims
+        members = [batch_id + body[:10].decode() + claims.token for body in claims.bodies]
+        report = Group(batch_id, "default", 1000, members)
+        assert (await workers[0].step(0, [report])).lost == []
+        assert (await workers[1].step(0, [report])).lost == members
+        assert counters(await proc.get_batch(batch_id)) == (2, 2, 0, 0, 0)
+        for store in stores:
+            await store.work.leave()
+            await store.close()
