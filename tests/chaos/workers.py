@@ -129,10 +129,10 @@ async def blocked(server: Server, trial: Trial) -> Result:
     """Handlers block their worker's event loop for longer than a lease; its thread renews, so nothing runs twice."""
     result, count = Result(), trial.times(20, 2)
     async with trying(server, trial, result) as field:
-        with Nursery(field.instance, **{**HARDY, "invisibility": 1.0}) as nursery:
+        with Nursery(field.instance, **HARDY) as nursery:
             crew(nursery)
             for _ in range(count):
-                await field.enqueue(more=lambda batch: batch.enqueue(handlers.block_loop, 1.6))
+                await field.enqueue(more=lambda batch: batch.enqueue(handlers.block_loop, 1.3 * LEASE))
                 result.faults += 1
             for batch_id in field.batches:
                 field.batches[batch_id] += 1
