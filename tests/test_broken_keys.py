@@ -185,3 +185,11 @@ async def test_a_message_that_is_no_text_ends_no_worker(instance: Instance) -> N
             instance.client.publish(key(instance, channel), b"\xff\xfe")
         batch_id = await proc.enqueue_batch("default", "acme", marks(1))
         assert (await proc.wait_batch(batch_id, 10)).state is BatchState.DONE
+
+
+async def test_tickets_that_are_none_keep_no_queue_in_its_mode(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.set_queue_mode("default", "fifo")
+        instance.client.rpush(key(instance, "fifo", "default"), "no ticket", b"\xff", ":", "")
+        await proc.set_queue_mode("default", "fair")
+        assert (await proc.get_queue("default")).mode == "fair"

@@ -68,6 +68,7 @@ async def test_a_worker_that_makes_no_sense_ends_with_2(tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(tmp_path)
     for words, arguments in (
         ("module:processor", ["tests"]),
+        ("module:processor", ["..:proc"]),
         ("no module 'no'", ["no.such.module:proc"]),
         ("no 'florp'", ["senseless:florp"]),
         ("not a TaskProcessor", ["senseless:TaskProcessor"]),

@@ -92,6 +92,13 @@ async def test_what_is_no_function_and_what_are_no_rows(instance: Instance) -> N
                 await proc.enqueue_batch("default", "acme", lambda batch, odd=odd: batch.enqueue_many(handlers.noop, odd))
 
 
+@pytest.mark.parametrize("url", ["x" * 100_000, "x" * 100_000 + "://a", "redis://a/" + "x" * 100_000])
+def test_an_url_that_is_too_long_to_be_told(url: str) -> None:
+    with pytest.raises(InvalidValue, match="Redis URL: ") as told:
+        TaskProcessor(url)
+    assert len(str(told.value)) < 500
+
+
 def test_a_port_of_digits_that_are_no_number() -> None:
     with pytest.raises(InvalidValue, match="'a:²' is not host:port"):
         TaskProcessor("redis+cluster://a:²")

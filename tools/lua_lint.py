@@ -57,10 +57,10 @@ class Names:
         self.found += [f"local {name} is never used" for name in scope.unused()]
         self.scope = outer
 
-    def function(self, args: list[astnodes.Name], body: astnodes.Block) -> None:
+    def function(self, args: list[astnodes.Name | astnodes.Varargs], body: astnodes.Block) -> None:
         scope = Scope(self.scope)
         for arg in args:
-            if not isinstance(arg, astnodes.Varargs):
+            if isinstance(arg, astnodes.Name):  # not the dots
                 scope.declare(arg.id)
         self.block(body, scope)
 

@@ -6,10 +6,12 @@ local function tickets_drop(P, q, n)
     local ticket = redis.call('LPOP', line)
     if not ticket then return true end
     local seg = string.match(ticket, '^(.*):%d+$')
-    local batch = string.sub(seg, 1, 22)
-    redis.call('UNLINK', key(P, 'b', seg, 'r', q))
-    redis.call('HDEL', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q)
-    if seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+    if seg then
+      local batch = string.sub(seg, 1, 22)
+      redis.call('UNLINK', key(P, 'b', seg, 'r', q))
+      redis.call('HDEL', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q)
+      if seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+    end
   end
   return false
 end

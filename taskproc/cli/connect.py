@@ -40,7 +40,7 @@ def as_json(command: F) -> F:
 def load(target: str) -> TaskProcessor:
     """The processor that ``module:name`` names. Raises a usage error that says what is wrong."""
     module, colon, name = target.partition(":")
-    if not colon or not module or not name:
+    if not colon or not module or module.startswith(".") or not name:
         raise click.UsageError(f"{target!r}: name a processor as module:processor, such as myapp.tasks:proc")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())

@@ -22,6 +22,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from taskproc.errors import InvalidValue
+from taskproc.values import LONGEST_SHOWN, shown
 
 Kind = Literal["tcp", "tls", "unix"]
 Node = tuple[str, int]
@@ -94,7 +95,7 @@ def from_url(url: str) -> Target:
     if parts.scheme in ("redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"):
         return _many(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
-        given = f"{parts.scheme}://" if parts.scheme else repr(url)
+        given = f"{parts.scheme[:LONGEST_SHOWN]}://" if parts.scheme else shown(url)
         raise InvalidValue(f"Redis URL: unknown scheme {given}; use one of {', '.join(SCHEMES)}")
     settings = _parsed(url)
     if parts.scheme == "unix":
@@ -116,7 +117,7 @@ def _parsed(url: str) -> dict[str, Any]:
 def _database(text: str) -> int:
     """The number of a database; redis-py would take database 0 for anything that is none."""
     if text and not (text.isascii() and text.isdigit()):
-        raise InvalidValue(f"Redis URL: {text!r} is not the number of a database")
+        raise InvalidValue(f"Redis URL: {shown(text)} is not the number of a database")
     return int(text or 0)
 
 
@@ -148,7 +149,7 @@ def _node(place: str, default: int) -> Node:
     if not colon:
         return place, default
     if not (port.isascii() and port.isdigit()):
-        raise InvalidValue(f"Redis URL: {place!r} is not host:port")
+        raise InvalidValue(f"Redis URL: {shown(place)} is not host:port")
     return host, int(port)
 
 
