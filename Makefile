@@ -39,13 +39,13 @@ rows: $(READY) ## Every row of the seed systems' promises with its tests and res
 	$(BIN)/python -m pytest --rows
 
 matrix: $(READY) ## The tests on every server there is, with both protocols, alone and in a cluster: half an hour
-	$(BIN)/python -m tests.matrix
+	$(BIN)/python -m tests.matrix --json .matrix.json
 
 chaos: $(READY) ## Workers, servers, connections and clocks fail under load: about ten minutes, and docs/reliability.md
 	$(BIN)/python -m tests.chaos --json .chaos.json --report docs/reliability.md
 
 fuzz: $(READY) ## Try a hundred thousand bad inputs against every call and every stored field: five minutes
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz --json .fuzz.json
 
 bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
 	$(BIN)/python -m benchmarks --json .bench/results.json

@@ -23,9 +23,13 @@ from tests.store_machine import QUEUES, TENANTS
 class Store(StoreCalls):
     """Holds the store against the model after every step."""
 
+    looks = 0
+    """How many steps have been compared."""
+
     @invariant()
     def store_and_model_agree(self) -> None:
         """They agree in everything."""
+        Store.looks += 1
         state = self.state()
         self.compare_places(state)
         self.compare_batches(state)
@@ -129,11 +133,16 @@ def client(server: Server) -> Iterator[redis.Redis]:
 @pytest.mark.timeout(600)
 @pytest.mark.row("CT-01", "CT-09", "CT-10", "CT-11", "CT-13", "CT-16", "BE-39", "BN-15", "PJ-29")
 def test_the_store_does_what_the_model_does(client: redis.Redis) -> None:
-    Store.client = client
+    compare(client, int(os.environ.get("MODEL_EXAMPLES", "500")))
+
+
+def compare(client: redis.Redis, examples: int) -> int:
+    """Hold so many random sequences of steps against the model; how many steps there were."""
+    Store.client, Store.looks = client, 0
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Store,
         settings=settings(
-            max_examples=int(os.environ.get("MODEL_EXAMPLES", "500")),
+            max_examples=examples,
             stateful_step_count=int(os.environ.get("MODEL_STEPS", "50")),
             deadline=None,
             phases=[
@@ -147,3 +156,4 @@ def test_the_store_does_what_the_model_does(client: redis.Redis) -> None:
             report_multiple_bugs=False,
         ),
     )
+    return Store.looks

@@ -19,6 +19,7 @@ async def _away(seconds: int, server: Server, trial: Trial) -> Result:
 
 ORDEALS: dict[str, Ordeal] = {
     **{f"server away for {seconds} s": partial(_away, seconds) for seconds in reversed(servers.OUTAGES)},
+    "the store against its model": producers.against_the_model,
     "workers killed": workers.killed,
     "workers frozen": workers.frozen,
     "every request cut": wires.each_request,

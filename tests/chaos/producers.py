@@ -79,6 +79,20 @@ async def cancelled(server: Server, trial: Trial) -> Result:
     return result
 
 
+async def against_the_model(server: Server, trial: Trial) -> Result:
+    """Random calls, replays, crashes, flushes and time, with the store held against its model after every step."""
+    from tests.test_model import compare
+
+    def run() -> int:
+        with server.client() as client:
+            return compare(client, trial.times(2_600, 20))
+
+    result = Result()
+    result.faults = await asyncio.to_thread(run)
+    result.notes["steps compared"] = result.faults
+    return result
+
+
 async def slow_answers(server: Server, trial: Trial) -> Result:
     """Another client's worst stall while a batch of 1,000,000 is enqueued, cancelled, and falls due at once."""
     from benchmarks import stalls

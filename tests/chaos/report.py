@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from tests.servers import CHOSEN, binary
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 HEAD = """# Reliability
 
@@ -91,7 +96,37 @@ def page(run: dict[str, Any]) -> str:
     lines += [f"* **{found['name']}**: {_told(found)}" for found in ordeals]
     failed = [found for found in ordeals if not found["fine"]]
     lines.append(f"\nNot kept: {', '.join(found['name'] for found in failed) if failed else 'none'}.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + beside()) + "\n"
+
+
+def beside() -> list[str]:
+    """What other long runs have left: bad input, mutants of the guards, and all tests in all ways."""
+    lines: list[str] = []
+    if found := _left_by("fuzz"):
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in found["inputs"].items())
+        lines.append(
+            f"\n`make fuzz`, seed {found['seed']}: {sum(found['inputs'].values()):,} bad inputs ({counts}) in"
+            f" {found['seconds']:.0f} s; {len(found['findings'])} findings."
+        )
+    if found := _left_by("mutants"):
+        verdicts = Counter(mutant["verdict"] for mutant in found["mutants"])
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        lines.append(
+            f"\n`make mutants`: {len(found['mutants'])} guards of the Lua scripts taken out one at a time, in"
+            f" {found['seconds']:.0f} s: {counts}."
+        )
+    if found := _left_by("matrix"):
+        lines += ["\n`make matrix`, all tests:\n", "| way | result | seconds |", "|---|---|---|"]
+        lines += [
+            f"| {way['name']} | {'passed' if way['passed'] else 'failed: ' + ', '.join(way['failed'])} |"
+            f" {way['seconds']:.0f} |" for way in found
+        ]  # fmt: skip
+    return lines
+
+
+def _left_by(name: str) -> Any:
+    path = ROOT / f".{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _told(found: dict[str, Any]) -> str:
