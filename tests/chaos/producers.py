@@ -23,7 +23,7 @@ async def main():
     async with TaskProcessor(sys.argv[1], prefix=sys.argv[2]) as proc:
         async def build(batch):
             await batch.enqueue_many(handlers.noop, ((n,) for n in range(int(sys.argv[3]))))
-        print(await proc.enqueue_batch("default", "acme", build), flush=True)
+        print(await proc.enqueue_batch("default", "large", build), flush=True)
 
 asyncio.run(main())
 """
@@ -44,7 +44,7 @@ async def killed(server: Server, trial: Trial) -> Result:
             out, _ = await process.communicate()
             result.faults += 1
             queue = await field.proc.get_queue("default")
-            if out or queue.ready or await field.proc.count_batches("acme"):
+            if out or queue.ready or await field.proc.count_batches("large"):
                 result.failure = "a part of a batch was seen whose producer was killed"
             await field.enqueue(20)
             async with field.instance.worker(max_workers=20):

@@ -168,6 +168,7 @@ async def misconfigured(client: redis.Redis) -> None:
     client.config_set("stop-writes-on-bgsave-error", "yes")
     client.config_set("save", "1000000 1000000")
     in_the_way = Path(client.config_get("dir")["dir"]) / "dump.rdb"
+    in_the_way.unlink(missing_ok=True)
     in_the_way.mkdir()  # a folder in the place of the file
     try:
         with suppress(redis.RedisError):
