@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs rows bench clean
+.PHONY: help demo test check docs rows mutants bench clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ docs: $(READY) ## Make the pages of docs that come from the code
 
 rows: $(READY) ## Every row of the seed systems' promises with its tests and result
 	$(BIN)/python -m pytest --rows
+
+mutants: $(READY) ## Take each guard out of the Lua scripts in turn and see that a test turns red: some minutes
+	$(BIN)/python tools/mutants.py
 
 bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
 	$(BIN)/python -m benchmarks --json .bench/results.json

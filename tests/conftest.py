@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import rows
+from tests.direct import Direct
 from tests.embedding import User, processes, until
 from tests.harness import Instance
 from tests.servers import CHOSEN, Server, running
@@ -86,6 +87,15 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
         yield found
+
+
+@pytest.fixture
+def direct(server: Server) -> Iterator[Direct]:
+    """An instance whose scripts the test calls itself; no key may remain."""
+    found = Direct(server, f"t{uuid.uuid4().hex[:12]}")
+    yield found
+    leaked = found.close()
+    assert not leaked, f"keys are left: {leaked}"
 
 
 # for embedded servers
