@@ -20,6 +20,7 @@ SETTLEMENTS: dict[str, Callable[[list[Any]], list[Any]]] = {
     "a batch that is no text": lambda g: [7, *g[1:]],
     "a queue that is no text": lambda g: [g[0], 7, *g[2:]],
     "time that is none": lambda g: [*g[:2], "long", *g[3:]],
+    "time as a text": lambda g: [*g[:2], "5", *g[3:]],
     "time below zero": lambda g: [*g[:2], -1, *g[3:]],
     "time beyond all": lambda g: [*g[:2], 2e15, *g[3:]],
     "a member that is no text": lambda g: [*g[:3], [*g[3], 7], g[4]],
@@ -115,7 +116,7 @@ def test_continuations_that_do_are_taken(direct: Direct, on: str) -> None:
 # what is stored
 
 ODD = {
-    "broken": b"+{",
+    "broken": b"+{\n[]",
     "a number": b"+7\n[]",
     "a text": b'+"a"\n[]',
     "no end": b"+{}",
@@ -157,6 +158,7 @@ def test_a_stored_continuation_that_makes_no_sense_is_passed(direct: Direct, sto
     direct.client.lset(direct.key("b", batch, "c"), 0, stored)
     direct.settle(direct.claim())
     assert direct.counts("after")[0] == 1
+    assert bool(direct.named(f"{batch}:c")) == stored.startswith(b"never")
     direct.claim(9, queues=["after"])
     assert PAYLOAD in direct.client.hvals(direct.key("run"))[0]
 
