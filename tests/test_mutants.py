@@ -75,7 +75,7 @@ def test_every_script_has_its_mutants_unless_it_has_no_guard() -> None:
     assert guarded | bare == {path.relative_to(ROOT).as_posix() for path in (ROOT / "lua").rglob("*.lua")}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_some_mutants_are_noticed_and_one_that_changes_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     harmless = mutants.Mutant("harmless", "lua/step.lua", "local more = 0", "local more = 0 -- not", "none", (TRUE_TEST,))
     broken = mutants.Mutant("broken", "lua/step.lua", "local more = 0", "local local", "no Lua", (TRUE_TEST,))
