@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import random
 import re
 from functools import cache
@@ -89,3 +90,60 @@ def test_a_guard_is_there_again_after_its_mutant(tmp_path: Path) -> None:
     with mutants.Mutant("id", "a.lua", "true", "false", "why").applied(tmp_path):
         assert path.read_text() == "if false then"
     assert path.read_text() == "if true then"
+
+
+# how the tool judges
+
+
+@pytest.mark.parametrize(
+    ("codes", "whole", "verdict"),
+    [
+        ([1], True, "killed"),
+        ([None], True, "time-out"),
+        ([0, 1], True, "elsewhere"),
+        ([0, None], True, "elsewhere"),
+        ([0, 0], True, "survived"),
+        ([0], False, "survived"),
+        ([5], True, "broken"),
+        ([0, 2], True, "broken"),
+    ],
+)
+def test_a_verdict_follows_from_how_the_tests_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codes: list[int | None], whole: bool, verdict: str
+) -> None:
+    (tmp_path / "a.lua").write_text("if true then")
+    ends = iter(codes)
+    monkeypatch.setattr(mutants, "run_tests", lambda *_: (next(ends), ""))
+    mutant = mutants.Mutant("id", "a.lua", "true", "false", "why", ("tests/test_fences.py",))
+    assert mutants.judge(tmp_path, mutant, whole=whole).verdict == verdict
+    assert next(ends, "no more") == "no more"
+
+
+def test_tests_that_do_not_end_are_given_up() -> None:
+    with mutants.copies(1) as [copy]:
+        (copy / "tests" / "test_endless.py").write_text("import time\n\ndef test_endless():\n    time.sleep(50)\n")
+        assert mutants.run_tests(copy, ["tests/test_endless.py"], 3.0) == (None, "no end within 3 s")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [("killed", 0), ("time-out", 0), ("elsewhere", 0), ("survived", 1), ("broken", 1)]
+)
+def test_the_tool_fails_where_a_mutant_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, code: int
+) -> None:
+    path = tmp_path / "found.json"
+    found = mutants.Verdict("step-of-the-past", verdict, 1.0, "FAILED")
+    monkeypatch.setattr(mutants, "judge_all", lambda *_, **__: iter([found]))
+    monkeypatch.setattr("sys.argv", ["mutants.py", "--only", "step-of-the-past", "--json", str(path)])
+    assert mutants.main() == code
+    assert json.loads(path.read_text())["mutants"] == [dataclasses.asdict(found)]
+    assert f"1 mutants: 1 {verdict}; " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["only", "family"])
+def test_the_tool_tells_of_a_mutant_that_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mutants.py", f"--{name}", "unheard-of"])
+    assert mutants.main() == 1
+    assert "unheard-of" in capsys.readouterr().out
