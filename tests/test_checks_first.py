@@ -26,6 +26,8 @@ SETTLEMENTS: dict[str, Callable[[list[Any]], list[Any]]] = {
     "a member that is no text": lambda g: [*g[:3], [*g[3], 7], g[4]],
     "a member that is an id": lambda g: [*g[:3], [*g[3], g[3][0][:32]], g[4]],
     "a verb of nobody": lambda g: [*g[:4], [[2, "retry"]]],
+    "a verb of the one before the first": lambda g: [*g[:4], [[0, "retry"]]],
+    "a verb between two": lambda g: [*g[:3], g[3] * 2, [[1.5, "retry"]]],
     "a verb before all": lambda g: [*g[:4], [[-1, "retry"]]],
     "a verb of a name": lambda g: [*g[:4], [["one", "retry"]]],
     "no verb": lambda g: [*g[:4], [[1, "fly"]]],
