@@ -154,6 +154,16 @@ def test_a_stored_task_that_makes_no_sense_goes_the_way_of_all_tasks(direct: Dir
     assert direct.named(batch) == [f"b:{batch}"]
 
 
+@pytest.mark.parametrize("ext", [b'{"a":1e400}', b'{"c":1e400}', b'{"k":[1e400]}', b"{", b"7"])
+def test_what_can_not_be_read_stays_as_it_is(direct: Direct, ext: bytes) -> None:
+    batch = direct.create(1)
+    odd = f"{0:010}".encode() + b"+" + ext + b"\n[]"
+    for verb in ("retry", "release", "unknown"):
+        direct.client.lset(direct.key("b", batch, "r", "q"), 0, odd)
+        direct.settle(direct.claim(), verb, 0, "", 1_000)
+        assert direct.client.lrange(direct.key("b", batch, "r", "q"), 0, -1) == [odd]
+
+
 @pytest.mark.parametrize("stored", [b"never q 0\nx", b"nothing", b""])
 def test_a_stored_continuation_that_makes_no_sense_is_passed(direct: Direct, stored: bytes) -> None:
     batch = direct.create(1, ends=[ending("done", 1), ending("done", 2)])

@@ -206,6 +206,15 @@ def test_a_task_that_waited_for_its_retry_goes_last(direct: Direct) -> None:
     assert [int(task[22:]) for task in claimed(direct.step(3))] == [1, 0]
 
 
+def test_a_segment_leaves_no_trace_once_its_delayed_tasks_were_cancelled(direct: Direct) -> None:
+    seg = direct.create(1) + "+1"
+    direct.stage(seg, 2, delay=10)
+    direct.once("segment_commit", seg[:22], "acme", seg, "", to_json([["d", "q", 2]]))
+    for local in (2_000, 2_001):
+        assert direct.once("task_cancel", f"{seg[:22]}{local:010}", "", "") == [b"ok"]
+    assert not direct.named(":segs")
+
+
 def test_a_delayed_task_whose_body_is_gone_is_told_as_dead(direct: Direct) -> None:
     batch = direct.create(1, delay=10)
     direct.client.delete(direct.key("b", batch, "w"))

@@ -54,6 +54,22 @@ def committing_a_segment(direct: Direct) -> Call:
     return "segment_commit", args, lambda: direct.once("batch_cancel", batch, "")
 
 
+def appending_again(direct: Direct) -> Call:
+    """With a key that has appended before; the batch is cancelled when the call comes again."""
+    batch = direct.create(1)
+    direct.append(batch, idem="key")
+    return "batch_append", (batch, "acme", "key", LISTS, *BODIES), lambda: direct.once("batch_cancel", batch, "")
+
+
+def committing_again(direct: Direct) -> Call:
+    """The same for a segment."""
+    batch = direct.create(1)
+    direct.append(batch, idem="key")
+    direct.stage(batch + "+1")
+    args = batch, "acme", batch + "+1", "key", to_json([["r", "q", 1]])
+    return "segment_commit", args, lambda: direct.once("batch_cancel", batch, "")
+
+
 def enqueueing(direct: Direct) -> Call:
     """Without an idempotency key."""
     return "task_enqueue", ("acme", "seed", "", 0, LISTS, f"{0:010}", body(0)), nothing
@@ -91,7 +107,8 @@ def pausing(direct: Direct) -> Call:
 @pytest.mark.parametrize(
     "ground",
     [
-        creating, committing, appending, committing_a_segment, enqueueing, cancelling, cancelling_a_task, retrying,
+        creating, committing, appending, committing_a_segment, appending_again, committing_again,
+        enqueueing, cancelling, cancelling_a_task, retrying,
         discarding, pausing,
     ],
     ids=lambda ground: ground.__name__,

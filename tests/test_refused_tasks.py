@@ -88,6 +88,24 @@ def test_a_continuation_fires_once_however_often_its_batch_settles(direct: Direc
             assert direct.once("dead_retry", to_json([[batch, "q", f"{0:010}"]]), 0) == [b"ok", 1]
 
 
+def test_a_batch_whose_end_nobody_waits_for_makes_no_open_batch(direct: Direct) -> None:
+    direct.create(1, ends=[ending("failed")])
+    direct.settle(direct.claim())
+    assert "hidden" not in direct.record("t", "acme")
+
+
+def test_a_tenants_totals_count_what_ended_and_how(direct: Direct) -> None:
+    direct.create(5)
+    one, two, three, four = direct.claim(4)
+    direct.settle([one])
+    direct.settle([two], "dead", 0, "")
+    direct.settle([three], "cancelled")
+    direct.once("batch_cancel", four[:22], "")
+    totals = {name: int(direct.record("t", "acme").get(name, 0)) for name in ("total", "remaining", "failed", "cancelled")}
+    assert totals == {"total": 5, "remaining": 0, "failed": 1, "cancelled": 3}
+    direct.settle([four])
+
+
 # workers and instances
 
 
@@ -120,6 +138,12 @@ def test_the_mode_of_a_queue_that_is_not_empty_stays(direct: Direct, now: str, t
         assert direct.call("queue_mode", "q", now) == [b"ok"]
     direct.claim(2)
     assert direct.call("queue_mode", "q", then) == [b"ok"]
+
+
+def test_a_queue_that_turns_fair_again_is_as_any(direct: Direct) -> None:
+    for mode in ("fifo", "fair"):
+        direct.call("queue_mode", "q", mode)
+    assert not direct.named("q")
 
 
 def test_a_queue_that_turns_strict_has_no_ring(direct: Direct) -> None:
