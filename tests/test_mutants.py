@@ -123,6 +123,8 @@ def test_tests_that_do_not_end_are_given_up() -> None:
     with mutants.copies(1) as [copy]:
         (copy / "tests" / "test_endless.py").write_text("import time\n\ndef test_endless():\n    time.sleep(50)\n")
         assert mutants.run_tests(copy, ["tests/test_endless.py"], 3.0) == (None, "no end within 3 s")
+        code, out = mutants.run_tests(copy, ["--timeout=1", "tests/test_endless.py"], 50.0)
+        assert mutants.seen(code, out)[0] == "time-out"
 
 
 @pytest.mark.parametrize(

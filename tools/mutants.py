@@ -177,6 +177,8 @@ def seen(code: int | None, out: str) -> tuple[str, str]:
     told = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-1] if lines else "")
     if "Error compiling script" in out or code not in (None, PASSED, FAILED):
         return BROKEN, told
+    if "Timeout (>" in out:  # a test's own limit
+        return TIMED_OUT, told
     return {None: TIMED_OUT, PASSED: SURVIVED, FAILED: KILLED}[code], told
 
 
@@ -198,8 +200,11 @@ def judge_all(mutants: Sequence[Mutant], jobs: int, *, whole: bool, tests: Seque
             finally:
                 free.put(tree)
 
-        for done in as_completed([pool.submit(one, mutant) for mutant in mutants]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(one, mutant) for mutant in mutants]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever interrupts does not wait for the rest
 
 
 def chosen(options: argparse.Namespace) -> list[Mutant]:
