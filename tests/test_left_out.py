@@ -64,7 +64,7 @@ def test_a_tenant_whose_lane_is_broken_leaves_the_ring(direct: Direct) -> None:
 
 @pytest.mark.parametrize("mode", ["fair", "fifo"])
 def test_a_batch_whose_record_is_broken_is_left_out(direct: Direct, mode: str) -> None:
-    direct.once("queue_mode", "q", mode)
+    direct.call("queue_mode", "q", mode)
     bad, good = direct.create(2), direct.create(2)
     spoil(direct, "b", bad)
     answer = direct.step(9)
@@ -75,7 +75,7 @@ def test_a_batch_whose_record_is_broken_is_left_out(direct: Direct, mode: str) -
 
 @pytest.mark.parametrize("mode", ["fair", "fifo"])
 def test_tasks_are_claimed_though_the_account_of_their_tenant_is_broken(direct: Direct, mode: str) -> None:
-    direct.once("queue_mode", "q", mode)
+    direct.call("queue_mode", "q", mode)
     direct.create(1, "bad")
     direct.create(1, "good")
     spoil(direct, "tq", "q", "bad")
@@ -84,7 +84,7 @@ def test_tasks_are_claimed_though_the_account_of_their_tenant_is_broken(direct: 
 
 
 def test_tickets_that_are_none_are_passed(direct: Direct) -> None:
-    direct.once("queue_mode", "q", "fifo")
+    direct.call("queue_mode", "q", "fifo")
     direct.create(1)
     direct.client.lpush(direct.key("fifo", "q"), "junk", "b:many")
     assert len(direct.claim(9)) == 1
