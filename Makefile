@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs rows matrix chaos fuzz bench clean
+.PHONY: help demo test check docs rows matrix chaos fuzz mutants bench clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ chaos: $(READY) ## Workers, servers, connections and clocks fail under load: abo
 
 fuzz: $(READY) ## Try a hundred thousand bad inputs against every call and every stored field: five minutes
 	$(BIN)/python -m tests.fuzz --json .fuzz.json
+
+mutants: $(READY) ## Take each guard out of the Lua scripts in turn and see that a test turns red: some minutes
+	$(BIN)/python tools/mutants.py
 
 bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
 	$(BIN)/python -m benchmarks --json .bench/results.json

@@ -17,6 +17,7 @@ from redis.crc import key_slot
 
 from tests import rows
 from tests.cluster import SLOTS, one_of_six
+from tests.direct import Direct
 from tests.embedding import User, processes, until
 from tests.harness import Instance
 from tests.servers import CHOSEN, CLUSTERED, Server, running
@@ -96,6 +97,15 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
         yield found
+
+
+@pytest.fixture
+def direct(server: Server) -> Iterator[Direct]:
+    """An instance whose scripts the test calls itself; no key may remain."""
+    found = Direct(server, f"t{uuid.uuid4().hex[:12]}")
+    yield found
+    leaked = found.close()
+    assert not leaked, f"keys are left: {leaked}"
 
 
 # for embedded servers

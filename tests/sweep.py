@@ -41,8 +41,7 @@ class Sweep:
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
         self._drain()
-        while self.call("staging_prune", 0, 10)[1]:
-            pass
+        exhaust(lambda: self.call("staging_prune", 0, 10)[1])
         self._discard()
         self._age("settled")
         exhaust(lambda: self.call("batch_prune", 0, 100)[1])

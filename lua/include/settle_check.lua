@@ -12,8 +12,8 @@ local function settle_check(groups)
       if type(member) ~= 'string' or #member < 33 then error('settlement: a member') end
     end
     for _, v in ipairs(g[5]) do
-      if not (number(v[1], #g[4]) and verbs[v[2]] and number(v[3] or 0, 1e13) and type(v[4] or '') == 'string'
-        and number(v[5] or 0, 1e13)) then error('settlement: verb ' .. tostring(v[2])) end
+      if not (number(v[1], #g[4]) and v[1] >= 1 and v[1] % 1 == 0 and verbs[v[2]] and number(v[3] or 0, 1e13)
+        and type(v[4] or '') == 'string' and number(v[5] or 0, 1e13)) then error('settlement: verb ' .. tostring(v[2])) end
     end
   end
 end
