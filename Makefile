@@ -48,7 +48,7 @@ fuzz: $(READY) ## Try a hundred thousand bad inputs against every call and every
 	$(BIN)/python -m tests.fuzz --json .fuzz.json
 
 mutants: $(READY) ## Take each guard out of the Lua scripts in turn and see that a test turns red: some minutes
-	$(BIN)/python tools/mutants.py
+	$(BIN)/python tools/mutants.py --quick --json .mutants.json
 
 bench: $(READY) ## Beside other queues and the yardstick, how cost grows, stalls, and what must be reached: half an hour
 	$(BIN)/python -m benchmarks --json .bench/results.json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests import handlers
 from tests.building import noops
 from tests.harness import LATE, Instance, WorkerProcess, counters, until
 from tests.measure import in_time
+from tests.sweep import Sweep
 
 kept: list[TaskContext] = []
 """Contexts of tasks that ran in this process."""
@@ -238,3 +240,28 @@ async def test_of_two_reports_of_one_lease_one_counts_and_the_other_is_told_so(i
         for store in stores:
             await store.work.leave()
             await store.close()
+
+
+async def test_what_was_lost_before_its_claim_was_read_is_not_run(instance: Instance) -> None:
+    leases = f"{{{instance.name}}}:leases"
+    async with instance.open() as proc:
+        await proc.enqueue_batch("default", "acme", noops(3))
+        store = WorkerStore(proc._store.target, instance.name, ["default"], 200)
+        await store.work.step(0, [])
+        claiming = asyncio.create_task(store.work.step(3, []))
+        await asyncio.sleep(0)  # it is sent
+        while instance.client.zcard(leases) < 3:  # which keeps the loop from reading the answer
+            pass
+        [kept] = instance.client.zrange(leases, 0, 0)
+        instance.client.zadd(leases, {kept: 2_000_000_000_000})
+        await_in_vain(0.3)
+        assert Sweep(instance.client, instance.name).call("upkeep_rescue", 100)[1] == 2
+        [claims] = (await claiming).claims
+        assert claims.members() == [kept]
+        await store.work.leave()
+        await store.close()
+
+
+def await_in_vain(seconds: float) -> None:
+    """Block the loop."""
+    time.sleep(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ MOST = 128
 
 PROMOTE, RESCUE = 250, 100
 PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS = 100, 10, 10
+LATE = 0.5
+"""After this share of a lease an answer's claims are looked at again before they are run."""
 STAGED_MS = 3_600_000
 OVERTAKEN_MS = 5_000
 TELL_SECONDS = 60.0
@@ -39,6 +42,11 @@ class Claims:
     created_us: int
     token: str
     bodies: list[bytes]
+
+    def members(self) -> list[bytes]:
+        """What their leases go by."""
+        batch, token = self.batch.encode(), self.token.encode()
+        return [batch + body[:10] + token for body in self.bodies]
 
 
 @dataclass(slots=True)
@@ -114,7 +122,21 @@ class Work:
 
     async def again(self, want: int) -> Step:
         """The last step once more, as when it was not answered: what it has done it doesn't do again."""
-        return self.read(await self._scripts.step(*self._call(want)))
+        began = time.monotonic()
+        step = self.read(await self._scripts.step(*self._call(want)))
+        if step.claims and (time.monotonic() - began) * 1000 > self._lease_ms * LATE:
+            await self._leave_out_lost(step.claims)
+        return step
+
+    async def _leave_out_lost(self, claims: Sequence[Claims]) -> None:
+        """Renew the leases of an answer that was long on its way, as where the loop was blocked; what is lost is not run."""
+        members = [member for claim in claims for member in claim.members()]
+        with suppress(TaskprocError):
+            _, lost, _ = await self._scripts.lease_renew(self.worker, "", self._lease_ms, *members)
+            gone = set(lost)
+            for claim in claims:
+                held = zip(claim.bodies, claim.members(), strict=True)
+                claim.bodies = [body for body, member in held if member not in gone]
 
     async def ask(self, want: int) -> None:
         """Have a step done that settles nothing, as soon as a marker comes; ``read`` takes its answer, if one comes.
