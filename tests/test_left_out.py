@@ -136,6 +136,7 @@ def test_cancel_marks_of_a_wrong_type_stop_all_before_anything_is_written(direct
     [lease] = direct.claim()
     spoil(direct, "cx")
     direct.wait(LEASE if call == "rescue" else 0)
+    direct.client.zadd(direct.key("leases"), {"x" * 55: 1})  # of no task
     with refused(direct):
         direct.step(0, [group([lease])]) if call == "step" else direct.rescue()
 
