@@ -184,6 +184,22 @@ def test_a_batch_that_moved_is_counted_anew(direct: Direct, version: str) -> Non
     assert look(direct, *batch_of(batch, 7, version)) == []
 
 
+@pytest.mark.parametrize("moved", ["claim", "settle"])
+def test_a_batch_that_moved_since_it_was_too_much_to_count_is_counted_anew(direct: Direct, moved: str) -> None:
+    batch = direct.create(3)
+    [lease] = direct.claim()
+    crowd(direct, batch, 3_001)
+    version = look(direct, *batch_of(batch))[0][3].decode()
+    entries = direct.client.hkeys(direct.key("run"))
+    direct.client.hdel(direct.key("run"), *(task for task in entries if task != lease[:32].encode()))
+    assert look(direct, *batch_of(batch, 7, version))[0][4] == 9
+    if moved == "claim":
+        direct.claim()
+    else:
+        direct.settle([lease])
+    assert look(direct, *batch_of(batch, 7, version)) == []
+
+
 def test_a_counter_that_is_off_by_less_is_no_proof(direct: Direct) -> None:
     batch = direct.create(3)
     direct.client.delete(direct.key("b", batch, "r", "q"))
