@@ -108,6 +108,13 @@ def direct(server: Server) -> Iterator[Direct]:
     assert not leaked, f"keys are left: {leaked}"
 
 
+@pytest.fixture
+def cleared(direct: Direct) -> Iterator[None]:
+    """What a test breaks and no script can end goes with it."""
+    yield
+    direct.clear()
+
+
 # for embedded servers
 
 

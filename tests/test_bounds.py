@@ -24,6 +24,7 @@ def test_a_step_passes_50_stale_entries_of_a_tenant_and_comes_back(direct: Direc
     second = direct.step(1)
     assert [batch for _, _, batch, *_ in second[7]] == [b"live" + b"0" * 18]
     assert second[8] == 0
+    assert first[9] == second[9] == []
 
 
 def test_a_step_looks_at_400_lists_at_most(direct: Direct) -> None:

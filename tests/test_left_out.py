@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,26 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests.direct import ERROR, LEASE, PAYLOAD, W1, Answer, Direct, body, claimed, group
+from tests.direct import ERROR, LEASE, W1, Direct, body, claimed, group
+from tests.spoiling import left_out, spoil
 
-
-@pytest.fixture(autouse=True)
-def cleared(direct: Direct) -> Iterator[None]:
-    """What is broken here has no end of its own."""
-    yield
-    direct.clear()
-
-
-def spoil(direct: Direct, *parts: str) -> None:
-    """Make a key of a type that no script expects."""
-    name = direct.key(*parts)
-    direct.client.delete(name)
-    direct.client.set(name, "of no use")
-
-
-def left_out(answer: Answer) -> list[str]:
-    """What a script left out, by kind and name."""
-    return [re.sub(": .*", "", told.decode()) for told in answer[-1]]
+pytestmark = pytest.mark.usefixtures("cleared")
 
 
 @contextmanager
@@ -136,6 +119,7 @@ def test_cancel_marks_of_a_wrong_type_stop_all_before_anything_is_written(direct
     [lease] = direct.claim()
     spoil(direct, "cx")
     direct.wait(LEASE if call == "rescue" else 0)
+    direct.client.zadd(direct.key("leases"), {"x" * 55: 1})  # of no task
     with refused(direct):
         direct.step(0, [group([lease])]) if call == "step" else direct.rescue()
 
@@ -217,102 +201,3 @@ def test_a_running_entry_that_ends_with_its_id_is_taken_for_none(direct: Direct)
     direct.client.hset(direct.key("run"), lease[:32], f"q\n1\n{lease[22:32]}")
     assert direct.settle([lease], "release", 0, "") == []
     assert direct.client.lrange(direct.key("b", batch, "r", "q"), 0, -1) == [f"{lease[22:32]}?{lease[22:32]}".encode()]
-
-
-# upkeep
-
-
-@pytest.mark.parametrize("entry", [b"elsewhere\n5\n0000000001.[]", b"", None])
-def test_a_running_task_whose_queue_is_not_known_comes_back_to_one_of_its_batch(direct: Direct, entry: bytes | None) -> None:
-    batch, single = direct.create(1, queues=["r"]), direct.single(1, queue="r")
-    leases = direct.claim(2, queues=["r"])
-    for lease in leases:
-        if entry is None:
-            direct.client.hdel(direct.key("run"), lease[:32])
-        else:
-            direct.client.hset(direct.key("run"), lease[:32], entry)
-    direct.wait(LEASE)
-    assert direct.rescue() == 2
-    assert direct.counts("r")[0] == 2
-    assert {lease[:32] for lease in direct.claim(2, queues=["r"])} == {f"{batch}{0:010}", single}
-
-
-def test_a_rescued_task_comes_back_to_its_own_queue(direct: Direct) -> None:
-    direct.create(1, queues=["q", "r"])
-    direct.claim(2, queues=["q", "r"])
-    direct.wait(LEASE)
-    assert direct.rescue() == 2
-    assert (direct.counts("q")[0], direct.counts("r")[0]) == (1, 1)
-
-
-@pytest.mark.parametrize("parts", [("b", "{bad}"), ("tqs", "bad")])
-def test_a_rescue_goes_on_beside_what_is_broken(direct: Direct, parts: tuple[str, ...]) -> None:
-    bad = direct.single(0, "bad")
-    good = direct.create(1, "good")
-    direct.claim(2)
-    spoil(direct, *(part.format(bad=bad[:22]) for part in parts))
-    direct.wait(LEASE)
-    answer = direct.call("upkeep_rescue", 100)
-    assert answer[:2] == [b"ok", 2]
-    assert direct.client.llen(direct.key("b", good, "r", "q")) == 1
-
-
-def test_an_index_of_delayed_tasks_that_is_broken_is_told(direct: Direct) -> None:
-    spoil(direct, "delayed")
-    answer = direct.call("upkeep_promote", 10)
-    assert (answer[:2], left_out(answer)) == ([b"ok", 0], ["the index delayed"])
-
-
-def test_due_tasks_of_a_batch_that_is_gone_are_put_off(direct: Direct) -> None:
-    bad, good = direct.create(1, delay=5), direct.create(1, delay=6)
-    direct.client.delete(direct.key("b", bad))
-    direct.client.zadd(direct.key("delayed"), {"junk": 0, ":q": 1})
-    direct.wait(10)
-    answer = direct.call("upkeep_promote", 10)
-    assert answer[:2] == [b"ok", 1]
-    assert left_out(answer) == ["delayed tasks junk", "delayed tasks :q", f"delayed tasks {bad}:q"]
-    left = direct.client.zrange(direct.key("delayed"), 0, -1, withscores=True)
-    assert left == [(f"{bad}:q".encode(), direct.now + 60_000)]
-    assert direct.client.zcard(direct.key("b", bad, "d", "q")) == 1
-    assert direct.client.llen(direct.key("b", good, "r", "q")) == 1
-
-
-def test_a_time_of_creation_that_is_none_loses_no_due_task(direct: Direct) -> None:
-    batch = direct.create(1, delay=5)
-    direct.client.hset(direct.key("b", batch), "created", "long ago")
-    direct.wait(10)
-    assert direct.promote() == 1
-    assert direct.client.lrange(direct.key("b", batch, "r", "q"), 0, -1) == [body(0, PAYLOAD)]
-
-
-def test_an_open_batch_whose_name_can_not_be_read_is_made_again(direct: Direct) -> None:
-    for junk in ("x", "x" * 21 + ":"):
-        direct.client.hset(direct.key("t", "acme"), "hidden", junk)
-        assert re.fullmatch(r"\w{32}", direct.single(keep=0))
-
-
-def test_pruning_goes_on_beside_broken_batches(direct: Direct) -> None:
-    bad, good = direct.create(0), direct.create(0)
-    spoil(direct, "b", bad)
-    direct.client.zadd(direct.key("settled"), {":x": 0, "": 1})
-    direct.wait(10)
-    answer = direct.prune()
-    assert (answer[1:3], left_out(answer)) == ([4, 4], ["settled batch :x", "settled batch ", f"settled batch {bad}"])
-    assert direct.record("b", good) == {}
-    left = direct.client.zrange(direct.key("settled"), 0, -1, withscores=True)
-    assert left == [(bad.encode(), direct.now + 60_000)]
-
-
-@pytest.mark.parametrize("parts", [("t", "bad"), ("tqs", "bad")])
-def test_pruning_goes_on_beside_broken_tenants(direct: Direct, parts: tuple[str, ...]) -> None:
-    for tenant in ("bad", "good"):
-        direct.create(0, tenant)
-        direct.prune()
-    spoil(direct, *parts)
-    spoil(direct, "workers")
-    direct.wait(10)
-    answer = direct.call("tenant_prune", 0, 10)
-    assert (answer[1:3], left_out(answer)) == ([2, 2], ["tenant bad"])
-    assert direct.named("t:good") == []
-    left = direct.client.zrange(direct.key("idle"), 0, -1, withscores=True)
-    assert left == [(b"bad", direct.now + 60_000)]
