@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -265,15 +264,13 @@ async def _promote(field: Field, proxy: Proxy, primary: Server, replica: Server,
         await until(lambda: b"online" in raw(client, "INFO", "replication"))
     before = await field.enqueue(20)
     confirm(primary)
-    replica.process.send_signal(signal.SIGSTOP)  # it gets nothing any more
+    with replica.client() as client:
+        client.execute_command("REPLICAOF", "NO", "ONE")  # it follows no longer, and nobody knows yet
     acknowledged: list[str] = []
     for _ in range(3):
         with suppress(OutcomeUnknown, RedisUnavailable):
             acknowledged.append(await field.proc.enqueue_batch("default", "late", noops(5)))
     primary.kill()
-    replica.process.send_signal(signal.SIGCONT)
-    with replica.client() as client:
-        client.execute_command("REPLICAOF", "NO", "ONE")
     proxy.turn(replica)
     moment = field.book.now()
     with Nursery(field.instance, book=field.book.server, **HARDY) as nursery:
