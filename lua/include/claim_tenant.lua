@@ -7,10 +7,10 @@ local function claim_tenant(P, c, q, tenant, n)
     local taken = #c.ids - first
     if taken >= n then break end
     c.visits = c.visits - 1
-    local seg = redis.call('LPOP', lane)
+    local seg = redis.call('LMOVE', lane, lane, 'LEFT', 'RIGHT')
     if not seg then return true end
-    if apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) then
-      redis.call('RPUSH', lane, seg)
+    if not apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) then
+      redis.call('RPOP', lane)
     end
   end
   return false
