@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -193,6 +195,27 @@ class Proxy:
                     return rule.when
                 rule.skip -= 1
         return self._dice.choice(list(Cut)) if self._dice.random() < self._share else None
+
+
+@asynccontextmanager
+async def answering(server: Server, change: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+    """A server that seems to answer something else; its URL."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while part := await reader.read(65536):
+            writer.write(change(part))
+            await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection("127.0.0.1", server.port)
+        await asyncio.gather(pump(reader, before), pump(behind, writer), return_exceptions=True)
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
+    finally:
+        listener.close()
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from taskproc.errors import RedisUnavailable, ServerRefused
 from tests.cluster import cluster, sentinel
 from tests.commands import of, quick
 from tests.harness import Instance, until
+from tests.proxy import answering
 from tests.servers import KINDS, Server, free_port, running
 
 OK, WARNING, DANGER, UNKNOWN = CheckLevel
@@ -123,26 +123,10 @@ async def test_a_disk_that_refuses_writes_is_a_danger(well: Server) -> None:
     assert "rdb_last_bgsave_status" in found["writes"].found
 
 
-@asynccontextmanager
-async def telling(server: Server, old: bytes, new: bytes) -> AsyncIterator[str]:
+def telling(server: Server, old: bytes, new: bytes) -> AbstractAsyncContextManager[str]:
     """A server that seems to answer something else of the same length; its URL."""
     assert len(old) == len(new)
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while part := await reader.read(65536):
-            writer.write(part.replace(old, new))
-            await writer.drain()
-        writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind, before = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.gather(pump(reader, before), pump(behind, writer), return_exceptions=True)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
-    finally:
-        listener.close()
+    return answering(server, lambda part: part.replace(old, new))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anyio
@@ -17,6 +16,7 @@ from taskproc.errors import SchemaMismatch, ServerRefused, ServerTooOld
 from tests import handlers
 from tests.cluster import cluster, sentinel
 from tests.harness import Instance, refused
+from tests.proxy import answering
 from tests.servers import CHOSEN, KINDS, Server, free_port, running
 
 
@@ -178,25 +178,9 @@ def instead(answer: bytes, version: str) -> bytes:
     )
 
 
-@asynccontextmanager
-async def old_server(server: Server, version: str) -> AsyncIterator[str]:
+def old_server(server: Server, version: str) -> AbstractAsyncContextManager[str]:
     """A server that seems to be of another version; its URL."""
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while part := await reader.read(65536):
-            writer.write(instead(part, version))
-            await writer.drain()
-        writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind, before = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.gather(pump(reader, before), pump(behind, writer), return_exceptions=True)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}/0"
-    finally:
-        listener.close()
+    return answering(server, lambda part: instead(part, version))
 
 
 @pytest.mark.row("CT-73")
