@@ -1,7 +1,8 @@
 """Runs all tests on every server that is there, with both protocols, alone and in a cluster, and with few rights.
 
 usage: python -m tests.matrix [--only valkey,cluster] [--json FILE] [pytest's own arguments]
-Ends with 1 where a test failed. ``--only`` takes the ways whose names have all of these words.
+Ends with 1 where a test failed; what pytest has told of that way lies in ``.matrix``. ``--only`` takes the ways whose names
+have all of these words.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.servers import KINDS
 PLACES = {"alone": {}, "cluster": {"TASKPROC_TEST_CLUSTER": "1"}}
 PROTOCOLS = {"RESP2": "2", "RESP3": "3"}
 FEW_RIGHTS = {"TASKPROC_TEST_RIGHTS": "1"}
+TOLD = Path(".matrix")
 
 
 def ways() -> dict[str, dict[str, str]]:
@@ -41,6 +43,9 @@ def run(name: str, environment: dict[str, str], arguments: list[str]) -> dict[st
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()[-200:]
     for line in told:
         print(f"  {line}", flush=True)
+    if done.returncode != 0:
+        TOLD.mkdir(exist_ok=True)
+        (TOLD / f"{name}.txt").write_text(done.stdout + done.stderr)
     print(
         f"{name:<32} {'passed' if done.returncode == 0 else 'FAILED'}  {time.monotonic() - began:.0f} s  {last}", flush=True
     )
@@ -55,7 +60,7 @@ def main() -> None:
     given, rest = parser.parse_known_args()
     words = [word for word in given.only.split(",") if word]
     chosen = {name: way for name, way in ways().items() if all(word in name for word in words)}
-    found = [run(name, way, rest or ["-q"]) for name, way in chosen.items()]
+    found = [run(name, way, rest) for name, way in chosen.items()]
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
     sys.exit(0 if found and all(result["passed"] for result in found) else 1)
