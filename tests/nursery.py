@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from tests.harness import FAST, Instance
 from tests.servers import Server
@@ -82,7 +82,7 @@ def main() -> None:
         command, *args = json.loads(line)
         answer = []
         if command == "start":
-            children.add(child := os.fork() or live())
+            children.add(child := born())
             answer = [child]
         elif command == "kill":
             end(args[0])
@@ -96,15 +96,29 @@ def main() -> None:
         end(child)
 
 
+def born() -> int:
+    """Fork a child; its process id, once it is one that signals reach: those of before Python drops."""
+    told, tell = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(told)
+        live(tell)
+    os.close(tell)
+    os.read(told, 1)
+    os.close(told)
+    return child
+
+
 def end(child: int) -> None:
     """Kill a child and reap it."""
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
 
 
-def live() -> int:
-    """A child's life; never returns."""
+def live(tell: int) -> NoReturn:
+    """A child's life."""
     try:
+        os.close(tell)
         from taskproc.cli.work import _run, serve
         from tests.app import proc
 
