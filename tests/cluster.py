@@ -18,10 +18,13 @@ SLOTS = 16384
 
 
 @contextmanager
-def cluster(kind: str, primaries: int = 3, replicas: int = 1, options: tuple[str, ...] = ()) -> Iterator[list[Server]]:
-    """Primaries, then their replicas, joined and serving all slots."""
+def cluster(
+    kind: str, primaries: int = 3, replicas: int = 1, options: tuple[str, ...] = (), patience_ms: int = 1000
+) -> Iterator[list[Server]]:
+    """Primaries, then their replicas, joined and serving all slots; a replica takes over from one that is long gone."""
     with ExitStack() as stack:
-        options += ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf")
+        options += ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+        options += ("--cluster-node-timeout", str(patience_ms))
         nodes = [stack.enter_context(running(kind, *options)) for _ in range(primaries * (1 + replicas))]
         clients = [stack.enter_context(node.client()) for node in nodes]
         share = SLOTS // primaries
@@ -43,7 +46,7 @@ def cluster(kind: str, primaries: int = 3, replicas: int = 1, options: tuple[str
 @contextmanager
 def one_of_six(kind: str) -> Iterator[Server]:
     """The first primary of a cluster, through all of whose nodes processors find their way."""
-    with cluster(kind) as nodes:
+    with cluster(kind, patience_ms=30_000) as nodes:  # a busy machine must not make a replica take over
         nodes[0].nodes = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
         yield nodes[0]
 

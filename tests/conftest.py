@@ -63,18 +63,28 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def name_on(server: Server) -> str:
-    """A name whose slot the server has."""
+@pytest.fixture(scope="session")
+def alone(server: Server) -> Iterator[Server]:
+    """A server that is in no cluster, for what a cluster's would do or count otherwise."""
+    if CLUSTERED:
+        with running(CHOSEN) as found:
+            yield found
+    else:
+        yield server
+
+
+def new_name() -> str:
+    """A name for an instance, one whose slot the first node of the tests' cluster has."""
     while True:
         name = f"t{uuid.uuid4().hex[:12]}"
-        if not getattr(server, "nodes", "") or key_slot(name.encode()) < SLOTS // 3:
+        if not CLUSTERED or key_slot(name.encode()) < SLOTS // 3:
             return name
 
 
 @asynccontextmanager
 async def fresh(server: Server) -> AsyncIterator[Instance]:
     """An instance for a test; at the end whatever it has left is ended, and no key may remain."""
-    found = Instance(server, name_on(server))
+    found = Instance(server, new_name())
     yield found
     await found.close()
     leaked = Sweep(found.client, found.name).run()
@@ -93,6 +103,13 @@ async def instance(server: Server) -> AsyncIterator[Instance]:
 
 
 @pytest.fixture
+async def alone_instance(alone: Server) -> AsyncIterator[Instance]:
+    """An instance on a server that is in no cluster."""
+    async with fresh(alone) as found:
+        yield found
+
+
+@pytest.fixture
 async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
@@ -102,7 +119,7 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
 @pytest.fixture
 def direct(server: Server) -> Iterator[Direct]:
     """An instance whose scripts the test calls itself; no key may remain."""
-    found = Direct(server, f"t{uuid.uuid4().hex[:12]}")
+    found = Direct(server, new_name())
     yield found
     leaked = found.close()
     assert not leaked, f"keys are left: {leaked}"

@@ -39,7 +39,8 @@ end
 return out
 """
 SCRIPTS = {name: load(name, {"now": CLOCK}) for name in names()}
-PREFIX = "{model}:"
+NAME = "states"  # of a slot that the first node of the tests' cluster has
+PREFIX = f"{{{NAME}}}:"
 TENANTS = ["acme", "b:ö"]
 QUEUES = ["q1", "q2"]
 
@@ -105,8 +106,8 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever is left can be ended, and then no key is left."""
         self.client.delete(PREFIX + "clock")
-        leaked = Sweep(self.client, "model").run()
-        self.client.delete(*self.client.keys(PREFIX + "*"), "none")
+        leaked = Sweep(self.client, NAME).run()
+        self.client.delete(*self.client.keys(PREFIX + "*"), PREFIX + "none")
         assert not leaked, leaked
 
     # time and upkeep

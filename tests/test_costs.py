@@ -91,17 +91,17 @@ def blocks_held(build: Callable[[], object]) -> float:
     return (after - before) / TASKS
 
 
-async def test_what_a_task_costs(instance: Instance) -> None:
-    async with instance.open(max_workers=100, retention=600, poll_interval=600) as proc:
+async def test_what_a_task_costs(alone_instance: Instance) -> None:
+    async with alone_instance.open(max_workers=100, retention=600, poll_interval=600) as proc:
         await proc.enqueue_task("default", "acme", handlers.noop)
         await proc.run_until_idle()
         enqueue: dict[str, float] = {}
         run: dict[str, float] = {}
 
-        async with counted(instance, enqueue):
+        async with counted(alone_instance, enqueue):
             with python_calls(enqueue):
                 batch_id = await proc.enqueue_batch("default", "acme", fill)
-        async with counted(instance, run):
+        async with counted(alone_instance, run):
             running = asyncio.create_task(proc.run())
             with python_calls(run):
                 await proc.wait_batch(batch_id, 60)

@@ -63,11 +63,11 @@ async def test_a_repeated_answer_waits_for_a_replica_too(kind: str, anyio_backen
         assert await proc.count_batches("acme") == 2
 
 
-async def test_without_any_replica_nothing_is_acknowledged(instance: Instance) -> None:
-    async with instance.open(durable=True, redis_patience=0.5) as proc:
+async def test_without_any_replica_nothing_is_acknowledged(alone_instance: Instance) -> None:
+    async with alone_instance.open(durable=True, redis_patience=0.5) as proc:
         with pytest.raises(OutcomeUnknown, match="no replica"):
             await proc.enqueue_batch("default", "acme", noops(1))
-    async with instance.open() as proc:
+    async with alone_instance.open() as proc:
         assert await proc.run_until_idle() == 1
 
 

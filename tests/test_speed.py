@@ -32,28 +32,28 @@ def compare(server: Server) -> dict[str, list[float]]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("what", ["enqueue", "drain"])
-async def test_a_worker_reaches_its_share_of_the_yardstick(server: Server, anyio_backend: str, what: str) -> None:
+async def test_a_worker_reaches_its_share_of_the_yardstick(alone: Server, anyio_backend: str, what: str) -> None:
     async def times_slower() -> float:
-        found = await asyncio.to_thread(compare, server)
+        found = await asyncio.to_thread(compare, alone)
         return 1 / statistics.median(found[f"{what}, share"])
 
     await in_time(times_slower, 1 / SLOWEST[what])
 
 
 @pytest.mark.row("BN-32")
-async def test_a_hundred_tasks_one_by_one(instance: Instance) -> None:
+async def test_a_hundred_tasks_one_by_one(alone_instance: Instance) -> None:
     found: list[tuple[float, float]] = []
 
     async def enqueueing() -> float:
-        found.append(await hundred(instance.server.app_url))
+        found.append(await hundred(alone_instance.server.app_url))
         return found[-1][0]
 
     async def whole() -> float:
-        return found.pop()[1] if found else (await hundred(instance.server.app_url))[1]
+        return found.pop()[1] if found else (await hundred(alone_instance.server.app_url))[1]
 
     await in_time(enqueueing, 0.15)
     await in_time(whole, 0.5)
-    instance.client.delete(*instance.client.scan_iter("{first}:*"))
+    alone_instance.client.delete(*alone_instance.client.scan_iter("{first}:*"))
 
 
 @pytest.mark.row("BN-32")
