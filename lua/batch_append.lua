@@ -13,7 +13,7 @@
 -- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many};
 --   {"full", queue, its limit, how many wait, how many more}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, join_check,
---   queue_room, batch_check, batch_join
+--   queue_room, counts_check, batch_join
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, call, batch, tenant, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -27,7 +27,7 @@ if not b then return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or ref
 lists_check(lists, #ARGV - 6)
 refusal = queue_room(P, sizes)
 if refusal then return ledger_keep(P, call, refusal) end
-batch_check(P, b)
+counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 local now_ms = now()
 stage_put(P, now_ms, batch, lists, ARGV, 7, true)
 batch_join(P, now_ms, b, batch, sizes, queues)

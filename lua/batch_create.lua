@@ -15,7 +15,7 @@
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many};
 --   {"full", queue, its limit, how many wait, how many more}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, entries_check, lists_check, stage_put, list_sizes, queues_add,
---   queue_room, counts_check, batch_open
+--   queue_room, batch_open
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -35,8 +35,8 @@ entries_check(entries)
 lists_check(lists, #ARGV - 8 - continuations)
 local refusal = queue_room(P, sizes)
 if refusal then return ledger_keep(P, call, refusal) end
-counts_check(key(P, 't', tenant), 'batches', 'total', 'remaining')
 local now_ms, us = now()
+redis.call('HINCRBY', key(P, 't', tenant), 'batches', 1) -- of a wrong type it stops this before anything is stored
 stage_put(P, now_ms, batch, lists, ARGV, 9 + continuations, false)
 local b = {id = batch, tenant = tenant, continuations = 0}
 batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)

@@ -8,7 +8,7 @@
 --   3 tasks json ({batch, queue, local id}, at most 100)
 --   4 attempts int (max_attempts from now on; 0: as before)
 -- Returns: {"ok", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_check, counts_check, body_set,
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set,
 --   dead_take, push, tenant_settle
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
@@ -22,10 +22,12 @@ for _, task in ipairs(tasks) do
   local b, q = batches[task[1]] or batch_read(P, task[1]), task[2]
   batches[b.id] = b
   if b.state then -- what can't be counted is looked for before a letter is taken
-    batch_check(P, b)
-    counts_check(key(P, 'tq', q, b.tenant), 'pushed', 'claimed')
+    if not b.tenant then error('batch ' .. b.id .. ': its record names no tenant') end
+    counts_check(key(P, 'b', b.id), 'state', 'failed', 'remaining')
+    counts_check(key(P, 't', b.tenant), 'hidden', 'failed', 'remaining')
+    counts_check(key(P, 'tq', q, b.tenant), 'us', 'pushed', 'claimed')
   end
-  counts_check(key(P, 'q', q), 'dead', 'pushed')
+  counts_check(key(P, 'q', q), 'mode', 'dead', 'pushed')
 end
 for _, task in ipairs(tasks) do
   local b, q, id = batches[task[1]], task[2], task[3]

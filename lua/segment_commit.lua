@@ -13,7 +13,7 @@
 -- Returns: {"ok"}; {"unknown"}; {"cancelled"}; {"gap"} when staged tasks are missing; {"busy"} when
 --   too many appended segments still have tasks waiting; {"queues", how many};
 --   {"full", queue, its limit, how many wait, how many more}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, queue_room, batch_check, batch_join,
+-- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, queue_room, counts_check, batch_join,
 --   seg_drop
 -- Cost: O(queues)
 local slot = KEYS[1]
@@ -33,7 +33,7 @@ if not sizes_hold(P, seg, sizes) then return {'gap'} end
 if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 500 then return ledger_keep(P, call, {'busy'}) end
 refusal = queue_room(P, sizes)
 if refusal then return ledger_keep(P, call, refusal) end
-batch_check(P, b)
+counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 batch_join(P, now(), b, seg, sizes, queues)
 redis.call('SADD', appended, seg, idem ~= '' and idem or seg)
 redis.call('DEL', key(P, 'b', seg, 'staged'))
