@@ -10,8 +10,10 @@
 --   5 idem str (digest of an idempotency key, or empty)
 --   6 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
 --   7 bodies bytes...
--- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, join_check, batch_join
+-- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many};
+--   {"full", queue, its limit, how many wait, how many more}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, join_check,
+--   queue_room, counts_check, batch_join
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, call, batch, tenant, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -23,6 +25,9 @@ local sizes = list_sizes(lists)
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or refusal end
 lists_check(lists, #ARGV - 6)
+refusal = queue_room(P, sizes)
+if refusal then return ledger_keep(P, call, refusal) end
+counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 local now_ms = now()
 stage_put(P, now_ms, batch, lists, ARGV, 7, true)
 batch_join(P, now_ms, b, batch, sizes, queues)

@@ -12,8 +12,8 @@
 --   7 sizes json ({kind, queue, n}: what must have been staged)
 --   8 continuations bytes...  (at most 100)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"gap"} when a part of
---   the staged tasks is missing; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, entries_check, sizes_hold, queues_add, batch_open
+--   the staged tasks is missing; {"queues", how many}; {"full", queue, its limit, how many wait, how many more}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, entries_check, sizes_hold, queues_add, queue_room, batch_open
 -- Cost: O(queues)
 local slot = KEYS[1]
 local P, call, batch, tenant, label, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -29,8 +29,11 @@ local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
 local entries = {unpack(ARGV, 8)}
 entries_check(entries)
+local refusal = queue_room(P, sizes)
+if refusal then return ledger_keep(P, call, refusal) end
 local now_ms, us = now()
 local b = {id = batch, tenant = tenant, continuations = 0}
+redis.call('HINCRBY', key(P, 't', tenant), 'batches', 1) -- of a wrong type it stops this before anything is seen
 batch_open(P, now_ms, us, b, label, idem, sizes, queues, entries)
 redis.call('DEL', key(P, 'b', batch, 'staged'))
 redis.call('ZREM', key(P, 'staging'), batch)

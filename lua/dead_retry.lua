@@ -8,7 +8,8 @@
 --   3 tasks json ({batch, queue, local id}, at most 100)
 --   4 attempts int (max_attempts from now on; 0: as before)
 -- Returns: {"ok", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, body_set, dead_take, push, tenant_settle
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set,
+--   dead_take, push, tenant_settle
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
@@ -16,16 +17,28 @@ guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local now_ms = now()
-local count = 0
+local count, batches = 0, {}
 for _, task in ipairs(tasks) do
-  local b, q, id = batch_read(P, task[1]), task[2], task[3]
+  local b, q = batches[task[1]] or batch_read(P, task[1]), task[2]
+  batches[b.id] = b
+  if b.state then -- what can't be counted is looked for before a letter is taken
+    if not b.tenant then error('batch ' .. b.id .. ': its record names no tenant') end
+    counts_check(key(P, 'b', b.id), 'state', 'failed', 'remaining')
+    counts_check(key(P, 't', b.tenant), 'hidden', 'failed', 'remaining')
+    counts_check(key(P, 'tq', q, b.tenant), 'us', 'pushed', 'claimed')
+  end
+  counts_check(key(P, 'q', q), 'mode', 'dead', 'pushed')
+end
+for _, task in ipairs(tasks) do
+  local b, q, id = batches[task[1]], task[2], task[3]
   local body = b.state and b.state ~= 'cancelled' and dead_take(P, b, q, id)
   if body then
     local record = key(P, 'b', b.id)
     redis.call('HINCRBY', record, 'failed', -1)
     redis.call('HINCRBY', record, 'remaining', 1)
     if b.state == 'failed' or b.state == 'done' then
-      redis.call('HSET', record, 'state', 'running')
+      b.state = 'running'
+      redis.call('HSET', record, 'state', b.state)
       redis.call('HDEL', record, 'ended')
       redis.call('ZREM', key(P, 'settled'), b.id)
     end

@@ -11,8 +11,10 @@
 --   6 idem str (digest of an idempotency key, or empty)
 --   7 sizes json ({kind, queue, n}: what must have been staged)
 -- Returns: {"ok"}; {"unknown"}; {"cancelled"}; {"gap"} when staged tasks are missing; {"busy"} when
---   too many appended segments still have tasks waiting; {"queues", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, batch_join, seg_drop
+--   too many appended segments still have tasks waiting; {"queues", how many};
+--   {"full", queue, its limit, how many wait, how many more}; {"stale"}
+-- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, queue_room, counts_check, batch_join,
+--   seg_drop
 -- Cost: O(queues)
 local slot = KEYS[1]
 local P, call, batch, tenant, seg, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -29,6 +31,9 @@ local appended = key(P, 'b', batch, 'a')
 if redis.call('SISMEMBER', appended, seg) == 1 then return ledger_keep(P, call, {'ok'}) end
 if not sizes_hold(P, seg, sizes) then return {'gap'} end
 if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 500 then return ledger_keep(P, call, {'busy'}) end
+refusal = queue_room(P, sizes)
+if refusal then return ledger_keep(P, call, refusal) end
+counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 batch_join(P, now(), b, seg, sizes, queues)
 redis.call('SADD', appended, seg, idem ~= '' and idem or seg)
 redis.call('DEL', key(P, 'b', seg, 'staged'))

@@ -14,7 +14,7 @@
 -- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more, broken}, claims
 --   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
 --   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
--- Includes: guard, now, apart, settle_check, settle, claim_queue, next_due, replay, wake
+-- Includes: guard, now, apart, settle_check, settle, claim_queue, twins, next_due, replay, wake
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -68,7 +68,7 @@ end
 if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end
 if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))
-  redis.call('ZADD', key(P, 'leases'), unpack(c.leases))
+  if redis.call('ZADD', key(P, 'leases'), unpack(c.leases)) < #c.ids then twins(P, c) end
 end
 redis.call('HSET', memory, 'seq', seq, 'lost', cjson.encode(lost), 'again', cjson.encode(again), 'ids', table.concat(c.ids))
 if not last[1] then redis.call('PEXPIRE', memory, 2 * lease) end -- lease_renew.lua puts it off

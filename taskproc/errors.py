@@ -7,6 +7,7 @@ TaskprocError
 │   └── PayloadTooLarge
 ├── NotFound                (LookupError)   no such batch or task, or it is another tenant's
 ├── NotReady                (TimeoutError)  it had not settled when the time ran out
+├── QuotaExceeded           (RuntimeError)  there is no room for more tasks; nothing was stored
 ├── BatchCancelled                          nothing can be appended to a cancelled batch
 ├── TaskTimeout             (TimeoutError)  an attempt passed its time limit
 ├── LeaseExpired                            an attempt ended with the worker that ran it
@@ -52,6 +53,10 @@ class NotFound(TaskprocError, LookupError):
 
 class NotReady(TaskprocError, TimeoutError):
     """What was waited for had not happened when the time ran out."""
+
+
+class QuotaExceeded(TaskprocError, RuntimeError):
+    """Tasks are refused because more would wait than may; nothing was stored, and there is room again as tasks end."""
 
 
 class BatchCancelled(TaskprocError):

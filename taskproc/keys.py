@@ -29,7 +29,7 @@ KEYS = (
     Key(
         "q:<queue>",
         "hash",
-        "pushed, claimed, settled, delayed, dead, tenants; virtual time; mode",
+        "pushed, claimed, settled, delayed, dead, tenants; virtual time; mode, limit",
         "pruned with the last tenant",
     ),
     Key("ring:<queue>", "zset", "tenants with ready work by virtual time (µs)", "empty"),

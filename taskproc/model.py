@@ -85,7 +85,7 @@ class TaskInfo:
 
 @dataclass(frozen=True, slots=True)
 class QueueInfo:
-    """What a queue holds now. ``oldest_ready_seconds`` is None when nothing is ready."""
+    """What a queue holds now. ``oldest_ready_seconds`` is None when nothing is ready, ``max_waiting`` without a limit."""
 
     name: str
     ready: int
@@ -94,6 +94,7 @@ class QueueInfo:
     dead: int
     oldest_ready_seconds: float | None
     mode: str = "fair"
+    max_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

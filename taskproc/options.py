@@ -49,6 +49,7 @@ class Options:
     renew: bool
     deadletter: bool
     durable: bool
+    strict_queues: bool
     on_task_start: Hook | None
     on_task_end: Hook | None
     on_task_error: ErrorHook | None
@@ -82,6 +83,7 @@ class ProcessorOptions(TypedDict, total=False):
     renew: bool
     deadletter: bool
     durable: bool
+    strict_queues: bool
     on_task_start: Hook | None
     on_task_end: Hook | None
     on_task_error: ErrorHook | None
@@ -118,6 +120,7 @@ def check_options(given: ProcessorOptions) -> Options:
         renew=renew,
         deadletter=_flag("deadletter", given.get("deadletter", True)),
         durable=_flag("durable", given.get("durable", False)),
+        strict_queues=_flag("strict_queues", given.get("strict_queues", False)),
         on_task_start=_function("on_task_start", given.get("on_task_start")),
         on_task_end=_function("on_task_end", given.get("on_task_end")),
         on_task_error=_function("on_task_error", given.get("on_task_error")),

@@ -11,14 +11,14 @@ import asyncio
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from taskproc.arguments import Arguments
-from taskproc.errors import HandlerError
+from taskproc.errors import HandlerError, InvalidValue
 from taskproc.handlers import (
     DECLARED,
     MARK,
@@ -148,6 +148,18 @@ class Registry:
             self.load()
         assert self._by_name is not None
         return self._by_name.get(name)
+
+    def check_queues(self, queues: Collection[str]) -> None:
+        """Raises InvalidValue where a handler's own queue is not among some; it names all such queues and handlers."""
+        self.load()
+        assert self._by_name is not None
+        missing: dict[str, set[str]] = {}
+        for handler in self._by_name.values():
+            if handler.options.queue is not None and handler.options.queue not in queues:
+                missing.setdefault(handler.options.queue, set()).add(handler.name)
+        if missing:
+            told = "; ".join(f"{queue} ({', '.join(sorted(names))})" for queue, names in sorted(missing.items()))
+            raise InvalidValue(f"queues: handlers have queues of their own that are not among them: {told}")
 
     def names(self) -> list[str]:
         """The names of all handlers that may run."""

@@ -7,6 +7,7 @@ counted from the records. The test in ``test_model.py`` does the same to both an
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -81,6 +82,7 @@ class Model:
         self.idem: dict[str, str] = {}
         self.paused = False
         self.fifo: set[str] = set()
+        self.limits: dict[str, int] = {}
 
     # reading
 
@@ -97,6 +99,12 @@ class Model:
         found = (t for t in self.tasks.values() if t.queue == queue and t.state in states)
         return sum(1 for task in found if tenant is None or task.batch.tenant == tenant)
 
+    def full(self, tasks: list[tuple[str, str, int]]) -> bool:
+        """Whether a queue has no room for tasks of (local id, queue, delay)."""
+        more = Counter(queue for _, queue, _ in tasks)
+        waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
+        return any(waiting[queue] + n > self.limits.get(queue, 10**9) for queue, n in more.items())
+
     def tenant(self, name: str) -> Tenant:
         """A tenant's totals, made at first use."""
         return self.tenants.setdefault(name, Tenant())
@@ -108,9 +116,11 @@ class Model:
     # making
 
     def create(self, batch: Batch, tasks: list[tuple[str, str, int]], continuations: list[Continuation], idem: str) -> str:
-        """Create a batch of (local id, queue, delay); its id or that of the key's first."""
+        """Create a batch of (local id, queue, delay); its id or that of the key's first, or "full"."""
         if idem and idem in self.idem:
             return self.idem[idem]
+        if self.full(tasks):
+            return "full"
         if idem:
             self.idem[idem], batch.idem = batch.id, idem
         self.batches[batch.id] = batch
@@ -142,6 +152,8 @@ class Model:
             return "cancelled"
         if idem and idem in batch.appended:
             return "ok"
+        if self.full(tasks):
+            return "full"
         if idem:
             batch.appended.add(idem)
         self.add(batch, tasks)

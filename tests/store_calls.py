@@ -43,14 +43,15 @@ class StoreCalls(StoreMachine):
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
             answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, orjson.dumps(sizes), *entries)
-            if answer[1].decode() != batch.id:
+            if answer[1].decode() != batch.id or answer[0] == b"full":
                 self.call("stage_drop", batch.id)
         else:
             lists, bodies = self.lists(made)
             answer = self.once(
                 "batch_create", self.ledger(), batch.id, tenant, "", idem, lists, len(entries), *entries, *bodies
             )
-        assert answer == [b"ok", self.model.create(batch, made, continuations, idem).encode()]
+        made_as = self.model.create(batch, made, continuations, idem)
+        assert answer[:1] == [b"full"] if made_as == "full" else answer == [b"ok", made_as.encode()]
 
     def lists(self, made: list[tuple[str, str, int]]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
@@ -86,7 +87,7 @@ class StoreCalls(StoreMachine):
         else:
             lists, bodies = self.lists(made)
             answer = self.once("batch_append", self.ledger(), batch_id, tenant, key, lists, *bodies)
-        assert answer == [self.model.append(batch_id, tenant, made, key).encode()]
+        assert answer[:1] == [self.model.append(batch_id, tenant, made, key).encode()]
 
     @rule(tenant=tenants, queue=queues, delay=delays, key=keys)
     def single(self, tenant: str, queue: str, delay: int, key: str) -> None:
@@ -97,6 +98,9 @@ class StoreCalls(StoreMachine):
         answer = self.once("task_enqueue", self.ledger(), tenant, seed, idem, 10**9, lists, local, *bodies)
         if idem and idem in self.model.idem:
             assert answer == [b"ok", self.model.idem[idem].encode()]
+            return
+        if self.model.full([(local, queue, delay)]):
+            assert answer[:2] == [b"full", queue.encode()]
             return
         home = self.model.home(tenant, self.model.seed(seed))
         self.model.add(home, [(local, queue, delay)])

@@ -154,6 +154,14 @@ class StoreMachine(RuleBasedStateMachine):
             assert answer == [b"ok"]
             self.model.fifo ^= {queue}
 
+    @rule(queue=queues, limit=st.sampled_from([None, None, 0, 3, 8]))
+    def limit(self, queue: str, limit: int | None) -> None:
+        """A queue takes no more than so many waiting tasks, or any number."""
+        assert self.call("queue_limit", queue, "" if limit is None else limit) == [b"ok"]
+        self.model.limits.pop(queue, None)
+        if limit is not None:
+            self.model.limits[queue] = limit
+
     @rule()
     def audit(self) -> None:
         """An audit finds nothing wrong, whatever was done."""

@@ -56,8 +56,8 @@ class Sweep:
 
     def _leaked(self, name: str) -> bool:
         plain = name.removeprefix(self.prefix)
-        if plain.startswith("q:") and self.client.hkeys(name) == [b"mode"]:
-            return False  # how a queue is shared is a setting and stays
+        if plain.startswith("q:") and set(self.client.hkeys(name)) <= {b"mode", b"limit"}:
+            return False  # how a queue is shared, and how long it may be, are settings and stay
         return plain != "m" and not (plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) != -1)
 
     def _batches(self) -> list[str]:

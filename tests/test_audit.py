@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from taskproc import AuditReport, Batch, BatchState
 from taskproc.keys import SCHEMA
-from taskproc.store.differences import KINDS
+from taskproc.store.differences import KINDS, difference
 from taskproc.store.scripts import to_json
 from tests import handlers
 from tests.building import noops
@@ -221,7 +222,7 @@ async def test_cancelled_tasks_in_a_list_are_counted_again(instance: Instance) -
         for wrong in (3, 0):
             scene.r.hset(scene.record(batch_id), f"tombs:{batch_id}:default", wrong)
             assert told(
-                await proc.audit(), "tombs", f"counts {wrong} cancelled tasks in its list of queue default, there are 1"
+                await proc.audit(), "tombs", f"counts {wrong} cancelled tasks in its list of queue default, there is 1"
             )
             assert (await proc.audit(repair=True)).wrong == ()
             assert (await proc.audit()).differences == ()
@@ -287,3 +288,12 @@ async def test_a_tenant_that_has_delayed_tasks_alone(instance: Instance) -> None
         await proc.options(delay=60).enqueue_task("default", "acme", handlers.noop)
         await proc.options(delay=60).enqueue_task("default", "b:ö", handlers.noop)
         assert (await proc.audit()).differences == ()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_one_is_told_as_one_and_several_as_several(kind: str) -> None:
+    names = [kind, "lost" if kind == "remaining" else "A", "lost" if kind == "remaining" else "B"]
+    one, several = (difference([*names, n, n, 0]) for n in (1, 2_000))
+    plural, singular = r"tasks|letters|continuations|tickets|tenants|batches|bodies|are|have|were|they", "task|letter|is"
+    assert not re.search(rf"\b1 ([a-z]+ )*?({plural})\b|there are 1", f"{one.found}; {one.cure}")
+    assert not re.search(rf"\b2,000 ([a-z]+ )?({singular})\b|there is 2", f"{several.found}; {several.cure}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from taskproc import Batch, BatchState, TaskState
+from taskproc import Batch, BatchState, TaskContext, TaskState
+from taskproc.ids import new_id
 from taskproc.store import WorkerStore
 from tests import handlers
 from tests.harness import MODES, UNKNOWN, Instance, counters
-from tests.watching import counts, prune, state_of
+from tests.measure import in_time
+from tests.watching import counts, emptied, prune, state_of
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -90,6 +93,66 @@ async def test_a_delayed_task_can_be_cancelled(instance: Instance) -> None:
         assert counters(await proc.wait_batch(batch_id, 10)) == (1_003, 1_000, 0, 3, 0)
         await asyncio.sleep(0.6)
         assert not instance.records
+
+
+@pytest.mark.row("BN-09")
+@pytest.mark.parametrize("handler", [handlers.nap, handlers.nap_thread])
+async def test_a_running_task_that_is_cancelled_is_told_and_never_runs_again(instance: Instance, handler: Any) -> None:
+    outcomes: list[str] = []
+
+    async def end(ctx: TaskContext) -> None:
+        outcomes.append(str(ctx.outcome))
+
+    async with instance.worker(on_task_end=end, backoff=0.05, invisibility=1) as proc:
+        task_id = await proc.options(max_attempts=5).enqueue_task("default", "acme", handler, 30)
+        await instance.wait_records(1, "start")
+        called = instance.now()
+        assert await proc.cancel_task(task_id) is True
+        [told] = await instance.wait_records(1, "cancelled")
+        assert told["id"] == task_id
+        assert told["at"] - called < 1
+        await emptied(proc)
+        await asyncio.sleep(1.5)
+        assert len(instance.recorded("start")) == 1
+        assert [outcome.partition("(")[0] for outcome in outcomes] == ["Cancelled"]
+        totals = await proc.get_tenant("acme")
+        assert totals is not None
+        assert (totals.done, totals.failed, totals.cancelled, totals.remaining) == (0, 0, 1, 0)
+        assert await proc.get_dead_tasks() == []
+        assert await proc.get_task(task_id) is None
+
+
+@pytest.mark.row("BN-10")
+async def test_the_cancel_of_a_task_that_nobody_knows_is_false_at_once(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.pause()  # the first call of a producer makes the record of its calls
+        await proc.resume()
+        before = instance.keys()
+
+        async def seconds() -> float:
+            began = monotonic()
+            assert await proc.cancel_task(new_id() + new_id()[:10]) is False
+            return monotonic() - began
+
+        await in_time(seconds, 0.1)
+        assert instance.keys() == before
+
+
+@pytest.mark.row("BN-11")
+async def test_a_task_that_is_cancelled_before_it_starts_never_runs(instance: Instance) -> None:
+    async with instance.open() as proc:
+        ids: list[str] = [await proc.enqueue_task("default", "acme", handlers.mark)]
+        ids.append(await proc.options(delay=0.2).enqueue_task("default", "acme", handlers.mark))
+        batch_id = await proc.enqueue_batch("default", "acme", lambda batch: ids.append(batch.enqueue(handlers.mark)))
+        assert [await proc.cancel_task(task_id) for task_id in ids] == [True] * 3
+        async with instance.worker():
+            await asyncio.sleep(2)
+        assert not instance.records
+        totals = await proc.get_tenant("acme")
+        assert totals is not None
+        assert (totals.total, totals.cancelled, totals.done, totals.remaining) == (3, 3, 0, 0)
+        assert counters(await proc.get_batch(batch_id)) == (1, 0, 0, 1, 0)
+        assert [await proc.get_task(task_id) for task_id in ids] == [None] * 3
 
 
 async def test_a_running_task_can_be_cancelled_and_its_batch_goes_on(instance: Instance) -> None:

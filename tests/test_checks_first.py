@@ -137,7 +137,7 @@ def test_a_stored_task_that_makes_no_sense_goes_the_way_of_all_tasks(direct: Dir
     batch = direct.create(1, ends=[ending("failed")])
     task = f"{batch}{0:010}"
     direct.client.lset(direct.key("b", batch, "r", "q"), 0, f"{0:010}".encode() + ODD[how])
-    assert len(direct.call("queue_read", "q")[1]) == 7
+    assert len(direct.call("queue_read", "q")[1]) == 8
     for details in (["retry", 0, ERROR], ["release", 0, ERROR], ["unknown", 0, ERROR, 5_000], ["retry", 10, ERROR]):
         assert direct.settle(direct.claim(), *details) == []
         direct.wait(10)

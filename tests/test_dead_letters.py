@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from taskproc import Batch, BatchState, TaskInfo, TaskProcessor, TaskState
 from taskproc.store.dead import DeadLetters
 from tests import breaking, handlers
-from tests.harness import Instance, until
+from tests.harness import UNKNOWN, Instance, until
 
 
 @pytest.mark.row("CT-23")
@@ -217,3 +218,37 @@ async def test_a_retry_takes_a_letter_once_although_it_dies_again_meanwhile(
 async def all_dead(proc: TaskProcessor, count: int) -> bool:
     """Whether there are so many dead letters."""
     return (await proc.get_queue("default")).dead == count
+
+
+@pytest.mark.row("BN-18")
+async def test_only_dead_tasks_are_retried(instance: Instance) -> None:
+    """What runs, is done, was cancelled or is unknown doesn't start a second time, whoever asks for a retry of it."""
+    async with instance.worker(max_attempts=1, max_workers=2) as proc:
+        ids: dict[str, str] = {}
+        for state, build in {
+            "running": lambda batch: batch.enqueue(handlers.nap, 30),
+            "done": lambda batch: batch.enqueue(handlers.mark),
+            "cancelled": lambda batch: batch.enqueue(handlers.nap, 30),
+            "discarded": lambda batch: batch.enqueue(handlers.fail),
+        }.items():
+            ids[state] = await proc.enqueue_batch("default", "acme", build)
+            if state == "cancelled":
+                await instance.wait_records(2, "start")
+                assert await proc.cancel_batch(ids[state])
+                await instance.wait_records(1, "cancelled")
+        await proc.wait_batch(ids["discarded"], 10)
+        assert await proc.discard_dead_tasks() == 1
+        ids["unknown"] = UNKNOWN
+        before = {state: await proc.get_batch(batch_id) for state, batch_id in ids.items()}
+        assert [info.state.value if info else None for info in before.values()] == [
+            "running", "done", "cancelled", "failed", None
+        ]  # fmt: skip
+        started = len(instance.recorded("start", "ran"))
+        for batch_id in ids.values():
+            assert await proc.retry_dead_tasks(batch_id=batch_id) == 0
+            assert await proc.tenant("acme").retry_dead_tasks(batch_id=batch_id, count=None) == 0
+        assert await proc.retry_dead_tasks() == 0
+        await asyncio.sleep(0.5)
+        assert len(instance.recorded("start", "ran")) == started
+        assert {state: await proc.get_batch(batch_id) for state, batch_id in ids.items()} == before
+        assert await proc.cancel_batch(ids["running"])

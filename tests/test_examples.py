@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,3 +49,86 @@ def test_csv_import(tmp_path: Path) -> None:
         [sys.executable, str(program), str(tmp_path / "rows.csv")], capture_output=True, text=True, timeout=50, check=False
     )
     assert done.stdout.splitlines() == ["failed: 50 stored, 1 refused", "  odd: a negative amount"], done.stderr
+
+
+@pytest.mark.row("PJ-35")
+def test_image_resize(tmp_path: Path) -> None:
+    program = copy_of("image_resize.py", tmp_path)
+    for name, shade in (("one", 10), ("two", 200)):
+        (tmp_path / f"{name}.ppm").write_bytes(b"P6\n320 200\n255\n" + bytes([shade, 0, 255 - shade]) * 320 * 200)
+    (tmp_path / "no.ppm").write_text("a text\nof\nthree\nlines")
+    files = [str(tmp_path / f"{name}.ppm") for name in ("one", "two", "no")]
+    done = subprocess.run([sys.executable, str(program), *files], capture_output=True, text=True, timeout=50, check=False)
+    *made, summary, refused = done.stdout.splitlines()
+    assert sorted(made) == [f"{name}.small.ppm: 64x40, made in a thread of its own" for name in ("one", "two")], done.stderr
+    assert (summary, refused) == ("2 made small, 1 refused", "  no.ppm: not a picture of the PPM format")
+    assert (tmp_path / "two.small.ppm").read_bytes() == b"P6\n64 40\n255\n" + bytes([200, 0, 55]) * 64 * 40
+
+
+@pytest.mark.row("PJ-35")
+def test_invoice(tmp_path: Path) -> None:
+    program = copy_of("invoice.py", tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "taskproc", "worker", "invoice:proc"],
+        cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        due = datetime.now(timezone(timedelta(hours=-5))) + timedelta(seconds=6)
+        asked = [
+            subprocess.run([sys.executable, str(program), "acme", due.isoformat()], capture_output=True, text=True, env=env,
+                           timeout=50, check=True).stdout
+            for _ in range(2)
+        ]  # fmt: skip
+        assert worker.stdout is not None
+        sent = worker.stdout.readline()
+    finally:
+        worker.terminate()
+        more, _ = worker.communicate(timeout=20)
+    assert asked[0] == asked[1] or not asked[1], "the second time it may have been sent already"
+    assert asked[0].startswith("delayed: ")
+    at, _, told = sent.partition(" invoice ")
+    late = datetime.strptime(at, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC) - due
+    assert timedelta(milliseconds=-1) <= late < timedelta(seconds=1)  # the date is kept in whole milliseconds
+    assert told == f"of {due:%B %Y} sent to acme\n"
+    assert more == ""
+    naive = subprocess.run(
+        [sys.executable, str(program), "acme", "2030-01-31T09:00"], capture_output=True, text=True, env=env, check=False
+    )
+    assert "it has no time zone" in naive.stderr
+
+
+@pytest.mark.row("PJ-21")
+async def test_endpoint(tmp_path: Path, anyio_backend: str) -> None:
+    program = copy_of("endpoint.py", tmp_path)
+    process = await asyncio.create_subprocess_exec(sys.executable, str(program), "0", stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        port = int((await process.stdout.readline()).decode().rpartition(":")[2])
+        ids = [await post(port, f"/orders/{n}") for n in range(30)]
+        assert len(set(ids)) == 30
+        assert sorted(await asyncio.gather(*(post(port, "/run") for _ in range(3)))) == ["0 tasks ran"] * 2 + [
+            "30 tasks ran"
+        ]
+        for n in range(200):
+            await post(port, f"/orders/{n}")
+        _, gone = await asyncio.open_connection("127.0.0.1", port)
+        gone.write(b"POST /run HTTP/1.1\r\n\r\n")
+        await gone.drain()
+        await asyncio.sleep(0.1)
+        gone.close()
+        left = int((await post(port, "/run")).split()[0])
+        assert 0 < left < 200, "what was begun is not begun again"
+        assert await post(port, "/run") == "0 tasks ran"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def post(port: int, path: str) -> str:
+    """What an endpoint answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {path} HTTP/1.1\r\n\r\n".encode())
+    told = (await reader.read()).decode()
+    writer.close()
+    return told.partition("\r\n\r\n")[2].rstrip("\n")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from tests.servers import Server
@@ -136,15 +136,34 @@ def test_the_store_does_what_the_model_does(client: redis.Redis) -> None:
     compare(client, int(os.environ.get("MODEL_EXAMPLES", "500")))
 
 
-def compare(client: redis.Redis, examples: int) -> int:
-    """Hold so many random sequences of steps against the model; how many steps there were."""
+@pytest.mark.timeout(120)
+def test_a_seed_makes_the_same_steps_again(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[list[tuple[Any, ...]]] = []
+    plain = StoreCalls.call
+
+    def noted(self: StoreCalls, *args: Any) -> Any:
+        runs[-1].append(args)
+        return plain(self, *args)
+
+    monkeypatch.setattr(StoreCalls, "call", noted)
+    for chosen in (5, 5, 6):
+        runs.append([])
+        compare(client, 8, chosen)
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def compare(client: redis.Redis, examples: int, chosen: int | None = None) -> int:
+    """Hold so many random sequences of steps against the model; how many steps there were. ``chosen``: a seed."""
     Store.client, Store.looks = client, 0
+    machine = Store if chosen is None else seed(chosen)(type("Store", (Store,), {}))
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        Store,
+        machine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=int(os.environ.get("MODEL_STEPS", "50")),
             deadline=None,
+            **({} if chosen is None else {"database": None}),  # what failed before would be tried first
             phases=[
                 Phase.explicit,
                 Phase.reuse,

@@ -13,7 +13,7 @@ from tests import forms, handlers
 from tests.harness import Instance, until
 
 
-@pytest.mark.row("BN-25", "BE-33", "CT-68")
+@pytest.mark.row("BN-25", "BE-33", "CT-68", "PJ-13")
 async def test_an_unknown_handler_waits_for_a_newer_worker(instance: Instance, caplog: pytest.LogCaptureFixture) -> None:
     async with instance.open(include=[forms]) as newer:
         unknown = await newer.enqueue_task("default", "acme", forms.unmarked, "unknown")

@@ -1,4 +1,4 @@
--- Makes a batch whose tasks lie under its keys visible. An empty one ends at once.
+-- Makes a batch whose tasks lie under its keys, and which its tenant counts, visible. An empty one ends at once.
 -- continuations: entries as include/fire.lua has them.
 local function batch_open(P, now_ms, us, b, label, idem, sizes, queues, continuations)
   local total = reveal(P, b.tenant, b.id, b.id, sizes)
@@ -16,7 +16,6 @@ local function batch_open(P, now_ms, us, b, label, idem, sizes, queues, continua
   end
   redis.call('ZADD', key(P, 'tb', b.tenant), us, b.id)
   batch_cap(P, b.tenant)
-  redis.call('HINCRBY', key(P, 't', b.tenant), 'batches', 1)
   tenant_add(P, now_ms, b.tenant, total)
   if total == 0 then batch_end(P, now_ms, us, b, 'done') end
 end

@@ -1,11 +1,11 @@
 -- Makes a segment's staged tasks claimable and due: the step in which they become visible.
--- sizes: {kind, queue, n}, one for each of its lists. Returns how many tasks there are.
+-- sizes: {kind, queue, n}, one for each of its lists, as include/queue_room.lua leaves them. Returns how many tasks there are.
 local function reveal(P, tenant, batch, seg, sizes)
   local total, live, later = 0, {}, false
   for _, size in ipairs(sizes) do
     local kind, q, n = size[1], size[2], size[3]
     if kind == 'r' then
-      ready(P, q, tenant, seg, n, (size.length or list_size(P, seg, 'r', q)) == n)
+      ready(P, q, tenant, seg, n, (size.length or list_size(P, seg, 'r', q)) == n, false, size.line)
       live[#live + 1] = seg .. ':r:' .. q
     elseif kind == 'd' then
       enrol(P, q, tenant)

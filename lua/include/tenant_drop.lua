@@ -7,10 +7,11 @@ local function tenant_drop(P, tenant, home)
     redis.call('ZREM', key(P, 'ring', q), tenant)
     if home then redis.call('UNLINK', key(P, 'b', home, 'r', q)) end
     if redis.call('HINCRBY', key(P, 'q', q), 'tenants', -1) <= 0 then
-      local mode = redis.call('HGET', key(P, 'q', q), 'mode')
+      local kept = redis.call('HMGET', key(P, 'q', q), 'mode', 'limit')
       redis.call('UNLINK', key(P, 'q', q), key(P, 'wake', q), key(P, 'fifo', q), key(P, 'ring', q))
       redis.call('SREM', key(P, 'queues'), q)
-      if mode then redis.call('HSET', key(P, 'q', q), 'mode', mode) end
+      if kept[1] then redis.call('HSET', key(P, 'q', q), 'mode', kept[1]) end
+      if kept[2] then redis.call('HSET', key(P, 'q', q), 'limit', kept[2]) end
     end
   end
   if home then

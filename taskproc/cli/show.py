@@ -37,8 +37,8 @@ def stats(app_: str | None, prefix: str, url: str | None, json_: bool, shown: in
         return
     if paused:
         click.secho("paused: nothing is claimed (taskproc resume)", fg="yellow")
-    emit_table("Queues", ["name", "mode", "ready#", "running#", "delayed#", "dead#", "oldest ready#"], [
-        (q.name, q.mode, q.ready, q.running, q.delayed, q.dead, span(q.oldest_ready_seconds)) for q in queues
+    emit_table("Queues", ["name", "mode", "ready#", "running#", "delayed#", "dead#", "limit#", "oldest ready#"], [
+        (q.name, q.mode, q.ready, q.running, q.delayed, q.dead, q.max_waiting, span(q.oldest_ready_seconds)) for q in queues
     ])  # fmt: skip
     emit_table("Workers", ["name", "queues", "slots#", "running#", "started", "last seen"], [
         (w.name, ", ".join(w.queues), w.slots, w.running, w.started_at, w.last_seen) for w in workers

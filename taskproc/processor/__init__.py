@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Self, Unpack
 import anyio
 from anyio.abc import TaskStatus
 
+from taskproc.context import current
 from taskproc.errors import TaskprocError
 from taskproc.options import ProcessorOptions, check_options, worker_count
 from taskproc.processor.calls import Calls
@@ -30,6 +32,8 @@ class TaskProcessor(Calls):
     def __init__(self, redis: Any = None, **options: Unpack[ProcessorOptions]) -> None:
         super().__init__(redis, check_options(options))
         self._worker: Worker | None = None
+        self._by_hand: asyncio.Event | None = None
+        self._all_queues = self._options.queues
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -87,13 +91,18 @@ class TaskProcessor(Calls):
     async def run_until_idle(self, raise_errors: bool = False) -> int:
         """Run all that is ready, continuations included, and return how many tasks ran.
 
-        ``raise_errors``: at the end an ExceptionGroup of the errors of tasks that died.
+        ``raise_errors``: at the end an ExceptionGroup of the errors of tasks that died. A call that comes while
+        another runs waits for that one's end, and runs what there is then.
         """
-        worker = self._begin()
+        while self._by_hand is not None and current.get(None) is None:  # a handler would wait for itself
+            await self._by_hand.wait()
+        worker, over = self._begin(), asyncio.Event()
+        self._by_hand = over
         try:
             ran, errors = await worker.run_until_idle()
         finally:
-            self._worker = None
+            self._worker = self._by_hand = None
+            over.set()
         if raise_errors and errors:
             raise ExceptionGroup(f"{len(errors)} of {ran} tasks failed", errors)
         return ran
@@ -101,5 +110,7 @@ class TaskProcessor(Calls):
     def _begin(self) -> Worker:
         if self._worker is not None:
             raise TaskprocError("this processor runs already; another process or another TaskProcessor can run beside it")
+        if self._options.strict_queues:
+            self._registry.check_queues({*self._all_queues, *self._options.queues})
         self._worker = Worker(self._store, self._options, self._maker, self)
         return self._worker

@@ -34,8 +34,8 @@ class BatchesAndTasks(Connected):
         """Enqueue a batch, all or nothing; its id, or that of the first one with the tenant's idempotency key.
 
         ``build`` fills it, sync or async; what it raises is raised here and nothing is stored. Raises
-        InvalidValue, ArgumentError, HandlerError and PayloadTooLarge for bad input, RedisUnavailable when
-        nothing was done, OutcomeUnknown when it may have been.
+        InvalidValue, ArgumentError, HandlerError and PayloadTooLarge for bad input, QuotaExceeded where a queue
+        is full, RedisUnavailable when nothing was done, OutcomeUnknown when it may have been.
         """
         async with self._built(queue, tenant, label, idempotency_key) as (batch, created):
             await fill(batch, build)

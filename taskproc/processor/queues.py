@@ -36,6 +36,15 @@ class QueuesAndControl(Connected):
             raise InvalidValue(f"mode={shown(mode)}: use 'fair' or 'fifo'")
         await self._store.queues.set_mode(queue_name(name), mode)
 
+    async def set_queue_limit(self, name: str, max_waiting: int | None) -> None:
+        """How many tasks may wait in a queue, ready or delayed; None: any number.
+
+        What would bring more is refused whole, with QuotaExceeded. What was acknowledged never is: retries,
+        continuations and retried dead letters wait beyond the limit.
+        """
+        most = None if max_waiting is None else whole("max_waiting", max_waiting, 0, 10**15)
+        await self._store.queues.set_limit(queue_name(name), most)
+
     async def get_tasks_in_queue(self, queue: str, skip: int = 0, take: int = 50) -> list[TaskInfo]:
         """Ready tasks of a queue, in the order of its line; those of one batch oldest first."""
         page(skip, take)

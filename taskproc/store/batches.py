@@ -10,6 +10,7 @@ from taskproc.ids import digest, is_batch_id, new_id
 from taskproc.model import BatchInfo, BatchState
 from taskproc.store.ledger import Ledger
 from taskproc.store.reading import reading
+from taskproc.store.refusals import check_room
 from taskproc.store.scripts import Reply, Scripts
 from taskproc.store.segment import Segment
 from taskproc.values import from_us
@@ -39,7 +40,8 @@ class Batches:
     ) -> str:
         """Make a segment's tasks a visible batch; its id, or that of the first batch with the key.
 
-        Raises StagingLost when a part is missing, InvalidValue above 64 queues; nothing is stored then.
+        Raises StagingLost when a part is missing, InvalidValue above 64 queues, QuotaExceeded where a queue is full;
+        nothing is stored then.
         """
         idem = "" if idempotency_key is None else digest("batch", tenant, idempotency_key)
         if segment.small:
@@ -67,8 +69,8 @@ class Batches:
     async def append(self, segment: Segment, batch_id: str, tenant: str, idempotency_key: str | None) -> str:
         """Make a segment's tasks part of a batch: ``ok``, ``unknown`` or ``cancelled``.
 
-        Raises StagingLost, InvalidValue above 64 queues, RedisUnavailable when the batch has too many
-        appended segments that still wait; nothing is stored then.
+        Raises StagingLost, InvalidValue above 64 queues, QuotaExceeded where a queue is full, RedisUnavailable
+        when the batch has too many appended segments that still wait; nothing is stored then.
         """
         idem = "" if idempotency_key is None else digest("append", tenant, batch_id, idempotency_key)
         if segment.small:
@@ -130,6 +132,7 @@ class Batches:
 
 
 def _refuse(reply: Reply) -> None:
+    check_room(reply)
     if reply[0] == b"queues":
         raise InvalidValue(f"a batch of {int(reply[1])} queues: at most {MOST_QUEUES}")
     if reply[0] == b"gap":

@@ -11,56 +11,80 @@ from taskproc.model import AuditDifference
 
 MENDED, HOPELESS = 1, 2
 
+
+class Count(int):
+    """A number in a sentence: ``{n}``; with its noun, ``{n:ready task}``; or only the word for so many, ``{n:is|are}``."""
+
+    def __format__(self, spec: str) -> str:
+        one, _, several = spec.partition("|")
+        if several:
+            return one if self == 1 else several
+        noun = f" {one}{'' if self == 1 else 's'}" if one else ""
+        return f"{int(self):,}{noun}"
+
+
 KINDS = {
-    "tombs": ("batch {a} counts {n} cancelled tasks in its list of queue {b}, there are {m}", "{m} are counted"),
-    "remaining": ("batch {a} counts {n} tasks as remaining, {m} are there", "{how}"),
+    "tombs": (
+        "batch {a} counts {n:cancelled task} in its list of queue {b}, there {m:is|are} {m}",
+        "{m} {m:is|are} counted",
+    ),
+    "remaining": ("batch {a} counts {n:task} as remaining, {m} {m:is|are} there", "{how}"),
     "unsettled": ("batch {a} has nothing left, but hasn't settled", "it settles, and its continuations are enqueued"),
-    "asleep": ("batch {a} is {b}, but {m} tasks of it wait or run", "it is running again"),
-    "undropped": ("batch {a} is cancelled, but {m} tasks of it wait", "they are dropped"),
-    "zombies": ("batch {a} is kept until {n} cancelled tasks have ended, {m} run", "it waits for {m}"),
-    "sum": ("batch {a} has {n} tasks in all, but counts {m} as ended or left", "nobody can say which number is wrong"),
-    "failed": ("batch {a} counts {n} failed tasks, but keeps {m} dead letters", "nobody can say how many others failed"),
+    "asleep": ("batch {a} is {b}, but {m:task} of it {m:waits or runs|wait or run}", "it is running again"),
+    "undropped": ("batch {a} is cancelled, but {m:task} of it {m:waits|wait}", "{m:it is|they are} dropped"),
+    "zombies": ("batch {a} is kept until {n:cancelled task} {n:has|have} ended, {m} {m:runs|run}", "it waits for {m:task}"),
+    "sum": ("batch {a} has {n:task} in all, but counts {m} as ended or left", "nobody can say which number is wrong"),
+    "failed": ("batch {a} counts {n:failed task}, but keeps {m:dead letter}", "nobody can say how many others failed"),
     "unkept": ("batch {a} is {b}, but isn't listed for pruning", "it is listed, and kept for the retention from now on"),
     "kept": ("batch {a} is {b}, but listed for pruning", "it is taken off that list"),
     "unlisted": ("batch {a} isn't among the batches of tenant {b}", "it is listed again"),
-    "unfired": ("batch {a} is {b}, but {m} of its continuations were not enqueued", "they are enqueued"),
-    "muted": ("batch {a} has {m} continuations, but would enqueue none of them", "it will enqueue them when it settles"),
+    "unfired": ("batch {a} is {b}, but {m:continuation} of it {m:was|were} not enqueued", "{m:it is|they are} enqueued"),
+    "muted": ("batch {a} has {m:continuation}, but would enqueue none", "it will enqueue {m:it|them} when it settles"),
     "emptied": ("batch {a} lists {b}, which holds nothing", "it is taken off the list"),
-    "bodies": ("batch {a} keeps {n} bodies for {m} delayed and dead tasks of {b}", "those that no task has are dropped"),
-    "bodiless": ("batch {a} has {n} delayed and dead tasks of {b}, but {m} bodies", "a task without one dies as unreadable"),
+    "bodies": (
+        "batch {a} keeps {n} {n:body|bodies} for {m:delayed and dead task} of {b}",
+        "those that no task has are dropped",
+    ),
+    "bodiless": (
+        "batch {a} has {n:delayed and dead task} of {b}, but {m} {m:body|bodies}",
+        "a task without one dies as unreadable",
+    ),
     "unstaged": (
         "batch {a} has staged tasks that pruning doesn't know of",
         "they are pruned unless they are committed soon",
     ),
     "nobodys": ("there are tasks in queue {b} of batch {a}, which has no record", "delete the batch's keys by hand"),
     "unnamed": ("batch {a} doesn't know of its tasks in queue {b}: a cancel would miss them", "it names them again"),
-    "unlined": ("{m} ready tasks of batch {a} in queue {b} are not in its line: nobody takes them", "they are put in line"),
-    "undue": (
-        "{m} delayed tasks of batch {a} in queue {b} are not known to be due: nobody promotes them",
-        "they are listed",
+    "unlined": (
+        "{m:ready task} of batch {a} in queue {b} {m:is|are} not in its line: nobody takes {m:it|them}",
+        "{m:it is|they are} put in line",
     ),
-    "unfound": ("{m} dead letters of batch {a} in queue {b} are not listed", "they are listed"),
+    "undue": (
+        "{m:delayed task} of batch {a} in queue {b} {m:is|are} not known to be due: nobody promotes {m:it|them}",
+        "{m:it is|they are} listed",
+    ),
+    "unfound": ("{m:dead letter} of batch {a} in queue {b} {m:is|are} not listed", "{m:it is|they are} listed"),
     "astray": ("task {a} is leased to worker {b} but not noted as running", "{how}"),
     "unleased": ("task {a} of queue {b} is noted as running, but nobody has leased it", "the next rescue takes it back"),
-    "ready": ("tenant {b} counts {n} ready tasks in queue {a}, there are {m}", "{m} are counted"),
-    "running": ("tenant {b} counts {n} running tasks of queue {a}, there are {m}", "{m} are counted"),
+    "ready": ("tenant {b} counts {n:ready task} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
+    "running": ("tenant {b} counts {n:running task} of queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
     "unenrolled": ("tenant {b} uses queue {a}, but isn't known to", "it is noted"),
     "unnoted": ("queue {a}, which tenant {b} uses, isn't among the queues", "it is noted"),
     "unringed": (
-        "tenant {b} has {m} ready tasks in queue {a}, but no place in line: nobody takes them",
+        "tenant {b} has {m:ready task} in queue {a}, but no place in line: nobody takes {m:it|them}",
         "it is put in line",
     ),
     "workless": ("tenant {b} is in line in queue {a}, but has nothing there", "it leaves the line"),
     "leftover": ("tenant {b} has a line of batches in queue {a}, but nothing ready", "the line is dropped"),
-    "misled": ("queue {a} is fair, but has a strict line of {m} tickets", "the line is dropped; its tasks are in the other"),
-    "queue_tenants": ("queue {a} counts {n} tenants, {m} use it", "{m} are counted"),
-    "queue_ready": ("queue {a} counts {n} ready tasks, its tenants have {m}", "{m} are counted"),
-    "queue_running": ("queue {a} counts {n} running tasks, its tenants have {m}", "{m} are counted"),
-    "queue_delayed": ("queue {a} counts {n} delayed tasks, there are {m}", "{m} are counted"),
-    "queue_dead": ("queue {a} counts {n} dead letters, there are {m}", "{m} are counted"),
-    "tenant_remaining": ("tenant {a} counts {n} tasks as remaining, its batches {m}", "{m} are counted"),
-    "tenant_batches": ("tenant {a} counts {n} batches, {m} are kept", "{m} are counted"),
-    "tenant_sum": ("tenant {a} has {n} tasks in all, but counts {m} as ended or left", "nobody can say which is wrong"),
+    "misled": ("queue {a} is fair, but has a strict line of {m:ticket}", "the line is dropped; its tasks are in the other"),
+    "queue_tenants": ("queue {a} counts {n:tenant}, {m} {m:uses|use} it", "{m} {m:is|are} counted"),
+    "queue_ready": ("queue {a} counts {n:ready task}, its tenants have {m}", "{m} {m:is|are} counted"),
+    "queue_running": ("queue {a} counts {n:running task}, its tenants have {m}", "{m} {m:is|are} counted"),
+    "queue_delayed": ("queue {a} counts {n:delayed task}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
+    "queue_dead": ("queue {a} counts {n:dead letter}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
+    "tenant_remaining": ("tenant {a} counts {n:task} as remaining, its batches {m}", "{m} {m:is|are} counted"),
+    "tenant_batches": ("tenant {a} counts {n} {n:batch|batches}, {m} {m:is|are} kept", "{m} {m:is|are} counted"),
+    "tenant_sum": ("tenant {a} has {n:task} in all, but counts {m} as ended or left", "nobody can say which is wrong"),
     "homeless": (
         "tenant {a} has lost the record of its single tasks, {b}",
         "it gets a new one, and they are counted",
@@ -102,7 +126,7 @@ def difference(finding: list[Any]) -> AuditDifference:
     elif kind == "astray":
         soon = f"its worker may still settle it; the lease ends in {there / 1000:,.1f} s"
         how = soon if mark == HOPELESS else "the lease is dropped"
-    names = {"a": a, "b": b, "n": f"{counted:,}", "m": f"{there:,}", "how": how}
+    names = {"a": a, "b": b, "n": Count(counted), "m": Count(there), "how": how}
     return AuditDifference(kind, a, found.format(**names), cure.format(**names), mark != HOPELESS, mark == MENDED)
 
 

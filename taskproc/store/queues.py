@@ -52,6 +52,10 @@ class Queues:
         if reply[0] == b"busy":
             raise InvalidValue(f"queue {queue} has {int(reply[1])} ready tasks: its mode can only change while it is empty")
 
+    async def set_limit(self, queue: str, most: int | None) -> None:
+        """Set how many tasks may wait in a queue; None lifts it."""
+        await self._scripts.queue_limit(queue, "" if most is None else str(most))
+
     async def names(self) -> list[str]:
         """The names of all queues in use."""
         names = (name.decode("utf-8", "replace") for name in await self._scripts.queue_list())
@@ -177,7 +181,7 @@ def _worker(worker: bytes, until_ms: float, said: bytes) -> WorkerInfo:
 
 
 def _queue(entry: list[Any], now: int) -> QueueInfo:
-    name, ready, running, delayed, dead, oldest, mode = entry
+    name, ready, running, delayed, dead, oldest, mode, limit = entry
     return QueueInfo(
         name=name.decode(),
         ready=ready,
@@ -186,6 +190,7 @@ def _queue(entry: list[Any], now: int) -> QueueInfo:
         dead=dead,
         oldest_ready_seconds=max(0.0, (now - int(oldest)) / 1000) if oldest else None,
         mode=mode.decode(),
+        max_waiting=int(limit) if limit else None,
     )
 
 

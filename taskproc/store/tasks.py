@@ -16,6 +16,7 @@ from taskproc.model import AttemptError, TaskInfo, TaskState
 from taskproc.sealing import SEAL, Sealer, open_without_keys
 from taskproc.store.ledger import Ledger
 from taskproc.store.reading import reading, whole
+from taskproc.store.refusals import check_room
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
 from taskproc.values import LAST_MS, from_ms, from_us
@@ -37,7 +38,7 @@ class Tasks:
     async def enqueue(
         self, tenant: str, place: Place, extension: dict[str, object], payload: bytes, key: str | None, keep_ms: int
     ) -> str:
-        """Enqueue one task; its id, or that of the first with the idempotency key."""
+        """Enqueue one task; its id, or that of the first with the idempotency key. Raises QuotaExceeded."""
         segment = Segment(self._scripts, "", append=True)
         if self._sealer is not None:
             segment.seal = partial(self._sealer.seal, tenant, "")
@@ -52,6 +53,7 @@ class Tasks:
                 call, tenant, seed, idem, keep_ms, chunk.lists(), local.decode(), *chunk.bodies()
             )
         )
+        check_room(reply)
         with reading(f"tenant {tenant}, idempotency key {key!r}"):
             found: str = reply[1].decode("ascii")
             if not is_task_id(found):

@@ -163,6 +163,13 @@ async def read_only(client: redis.Redis) -> None:
     client.execute_command("REPLICAOF", "NO", "ONE")
 
 
+async def without_primary(client: redis.Redis) -> None:
+    """MASTERDOWN: it is a replica whose primary is gone, and it may not tell what it knows."""
+    client.config_set("replica-serve-stale-data", "no")
+    await read_only(client)
+    client.config_set("replica-serve-stale-data", "yes")
+
+
 async def misconfigured(client: redis.Redis) -> None:
     """MISCONF: it can't save, and refuses to write."""
     client.config_set("stop-writes-on-bgsave-error", "yes")
@@ -216,8 +223,8 @@ async def no_room_for_clients(client: redis.Redis) -> None:
 
 
 REFUSALS: dict[str, Callable[[redis.Redis], object]] = {
-    "READONLY": read_only, "MISCONF": misconfigured, "NOREPLICAS": without_replicas, "BUSY": busy,
-    "max number of clients": no_room_for_clients,
+    "READONLY": read_only, "MASTERDOWN": without_primary, "MISCONF": misconfigured, "NOREPLICAS": without_replicas,
+    "BUSY": busy, "max number of clients": no_room_for_clients,
 }  # fmt: skip
 
 
@@ -232,6 +239,9 @@ async def unwilling(name: str, book: Server, trial: Trial) -> Result:
                     await REFUSALS[name](client)  # type: ignore[misc]
                     await field.recovered(field.book.now())
                 result.faults += 1
+            told = client.info("errorstats").get(f"errorstat_{name}")
+            if not told and name != "max number of clients":
+                result.failure = "it never answered so"
     return result
 
 

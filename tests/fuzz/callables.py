@@ -103,6 +103,7 @@ RAW_NAME = Slot("name", fixed("fuzz.raw", "nobody"), "name")
 DATA = Slot("data", fixed(b"", CANARY.encode()), "data|payload", payload)
 TIMEOUT = Slot("timeout", fixed(0, 0.01), "timeout", impatient)
 MODE = Slot("mode", fixed("fair", "fifo"), "mode|queue")
+LIMIT = Slot("limit", fixed(None, 0, 10**9), "max_waiting")
 DELAY = Slot("delay", fixed(None, 0, 1_000), "delay")
 DUE = Slot("due", fixed(None, datetime(2100, 1, 1, tzinfo=UTC)), "delay_until|delay")
 KEEP = Slot("keep", fixed(None, "failed", "none"), "keep")
@@ -216,6 +217,7 @@ CALLS: list[Call] = [
     Call("count_batches", (TENANT,), lambda p, v: p.count_batches(v["tenant"])),
     Call("get_queue", (QUEUE,), lambda p, v: p.get_queue(v["queue"])),
     Call("set_queue_mode", (QUEUE, MODE), lambda p, v: p.set_queue_mode(v["queue"], v["mode"])),
+    Call("set_queue_limit", (LIMIT,), lambda p, v: p.set_queue_limit("limited", v["limit"])),
     Call("get_tasks_in_queue", (QUEUE, SKIP, TAKE), lambda p, v: p.get_tasks_in_queue(v["queue"], v["skip"], v["take"])),
     Call("get_dead_tasks", (QUEUE, TENANT, BATCH, SKIP, TAKE),
          lambda p, v: p.get_dead_tasks(v["queue"], tenant=v["tenant"], batch_id=v["batch"], skip=v["skip"], take=v["take"])),

@@ -74,6 +74,7 @@ class Victim:
             ("enqueue", lambda: acme.options(queue=self.queue).enqueue(handlers.take, "v", CANARY)),
             ("enqueue_batch", lambda: acme.enqueue_batch(self.build, queue=self.queue, idempotency_key="key")),
             ("set_queue_mode", lambda: proc.set_queue_mode(self.queue, "fifo")),
+            ("set_queue_limit", lambda: proc.set_queue_limit(self.queue, 1_000)),
             ("cancel_task", lambda: acme.cancel_task(task)), ("cancel_batch", lambda: acme.cancel_batch(batch)),
         ]  # fmt: skip
 

@@ -1,0 +1,22 @@
+-- Whether queues have room for tasks, by {kind, queue, n}: nil, or the answer that refuses them, where ready and delayed tasks
+-- together would be more than a queue's limit. Each part gains ``line``, the mode and virtual time of its queue.
+local function queue_room(P, sizes)
+  local lines, limited = {}, nil
+  for _, size in ipairs(sizes) do
+    local q = size[2]
+    if size[1] ~= 'big' then
+      local line = lines[q] or redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'limit')
+      lines[q], size.line = line, line
+      if line[3] then
+        limited = limited or {}
+        limited[q] = (limited[q] or 0) + size[3]
+      end
+    end
+  end
+  for q, more in pairs(limited or {}) do
+    local n, limit = redis.call('HMGET', key(P, 'q', q), 'pushed', 'claimed', 'delayed'), tonumber(lines[q][3])
+    local waiting = whole(n[1]) - whole(n[2]) + whole(n[3])
+    if limit and waiting + more > limit then return {'full', q, limit, waiting, more} end -- what is no number limits nothing
+  end
+  return nil
+end
