@@ -7,16 +7,20 @@ from taskproc.errors import (
     BatchCancelled,
     HandlerError,
     InvalidValue,
+    NoSuchModule,
     NotFound,
     NotReady,
     OutcomeUnknown,
     PayloadTooLarge,
     RedisFull,
     RedisUnavailable,
+    SerializerMissing,
+    ServiceMissing,
     TaskprocError,
     TaskTimeout,
 )
 from taskproc.handlers import method, task
+from taskproc.injection import Depends, inject
 from taskproc.model import (
     AttemptError,
     AuditDifference,
@@ -26,6 +30,7 @@ from taskproc.model import (
     BatchQueue,
     BatchState,
     CheckLevel,
+    HandlerInfo,
     QueueInfo,
     RunningTask,
     ServerCheck,
@@ -35,9 +40,11 @@ from taskproc.model import (
     TenantInfo,
     WorkerInfo,
 )
+from taskproc.options import CallNext, Middleware
 from taskproc.outcome import Bury, Cancel, Retry, Snooze
 from taskproc.processor import TaskProcessor
 from taskproc.processor.tenant import Tenant
+from taskproc.serializing import Serializer
 
 __all__ = [
     "ArgumentError",
@@ -51,10 +58,15 @@ __all__ = [
     "BatchQueue",
     "BatchState",
     "Bury",
+    "CallNext",
     "Cancel",
     "CheckLevel",
+    "Depends",
     "HandlerError",
+    "HandlerInfo",
     "InvalidValue",
+    "Middleware",
+    "NoSuchModule",
     "NotFound",
     "NotReady",
     "OutcomeUnknown",
@@ -64,7 +76,10 @@ __all__ = [
     "RedisUnavailable",
     "Retry",
     "RunningTask",
+    "Serializer",
+    "SerializerMissing",
     "ServerCheck",
+    "ServiceMissing",
     "Snooze",
     "TaskCancelled",
     "TaskContext",
@@ -78,6 +93,7 @@ __all__ = [
     "TenantInfo",
     "WorkerInfo",
     "current_task",
+    "inject",
     "method",
     "task",
 ]
