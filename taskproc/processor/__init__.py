@@ -14,7 +14,7 @@ from taskproc.errors import TaskprocError
 from taskproc.model import HandlerInfo
 from taskproc.options import ProcessorOptions, check_options, module_of, worker_count
 from taskproc.processor.calls import Calls
-from taskproc.processor.catalogue import described
+from taskproc.processor.catalogue import can_run, described
 from taskproc.processor.tenant import Tenant
 from taskproc.values import queue_names
 from taskproc.worker import Worker
@@ -66,7 +66,7 @@ class TaskProcessor(Calls):
 
     def get_handlers(self) -> list[HandlerInfo]:
         """What workers of this processor may run, by name. Imports what is included."""
-        return [described(handler) for handler in self._registry.handlers()]
+        return [described(handler) for handler in self._registry.handlers() if can_run(handler)]
 
     @property
     def is_running(self) -> bool:

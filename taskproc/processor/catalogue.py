@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+
+from taskproc.errors import HandlerError
 from taskproc.handlers import TaskOptions, where
 from taskproc.model import HandlerInfo
 from taskproc.registry import Handler
@@ -18,11 +21,37 @@ def described(handler: Handler) -> HandlerInfo:
         aliases=options.aliases,
         queue=options.queue,
         kind=options.executor or ("async" if handler.is_async else "thread"),
-        parameters=str(handler.signature),
+        parameters=_parameters(handler.signature),
         injected=handler.injected,
         options=_set(options),
         where=where(handler.function),
     )
+
+
+def can_run(handler: Handler) -> bool:
+    """Whether its parameters are those of a handler; other functions of an included module may have any."""
+    try:
+        return handler.injected is not None
+    except HandlerError:
+        return False
+
+
+class _Text:
+    """An annotation that is shown as it is written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _parameters(signature: inspect.Signature) -> str:
+    shown = [
+        one.replace(annotation=_Text(one.annotation)) if isinstance(one.annotation, str) else one
+        for one in signature.parameters.values()
+    ]
+    return str(signature.replace(parameters=shown, return_annotation=inspect.Signature.empty))
 
 
 def _set(options: TaskOptions) -> dict[str, object]:
