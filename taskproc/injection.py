@@ -50,11 +50,10 @@ def marks(function: Callable[..., Any], known: Mapping[str, Any] | None = None) 
     """The injected parameters of a function; those marked in ``Annotated`` only where its types are ``known``."""
     found = {}
     for name, parameter in _signature(function).items():
-        mark = _mark(parameter.default)
-        for extra in getattr((known or {}).get(name), "__metadata__", ()):
-            mark = mark or _mark(extra)
-        if mark is not None:
-            found[name] = mark
+        extras = getattr((known or {}).get(name), "__metadata__", ())
+        marked = [mark for mark in map(_mark, (parameter.default, *extras)) if mark is not None]
+        if marked:
+            found[name] = next((mark for mark in marked if mark.wanted is not None), marked[0])
     return found
 
 

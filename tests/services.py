@@ -83,7 +83,13 @@ async def send(to: str, subject: str = "hi", mailer: Mailer = inject()) -> None:
 @task
 def send_thread(to: str, *, mailer: Mailer = inject(), subject: str = "hi") -> None:
     """In a thread, its service between others."""
-    note("sent", tag=to, subject=subject, mailer=mailer.number, thread=threading.current_thread() is not threading.main_thread())
+    note(
+        "sent",
+        tag=to,
+        subject=subject,
+        mailer=mailer.number,
+        thread=threading.current_thread() is not threading.main_thread(),
+    )
 
 
 @task(raw=True, name="services.raw")

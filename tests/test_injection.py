@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from taskproc import ArgumentError, Batch, HandlerError, ServiceMissing, TaskCon
 from tests import services
 from tests.harness import Instance, refused, until
 from tests.services import Bakery, Mailer, Shop, events
+
 
 @pytest.fixture(autouse=True)
 def nothing_yet() -> None:
@@ -266,9 +267,7 @@ def needs_more(host: str) -> str:
     return host
 
 
-async def test_what_no_worker_could_run_is_told_when_it_starts(
-    instance: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_no_worker_could_run_is_told_when_it_starts(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(services.send.__annotations__, "mailer", "Unknown")
     async with instance.open() as proc:
         await proc.enqueue_task("default", "acme", services.send, "a")  # who enqueues needs no services
@@ -299,14 +298,14 @@ async def test_providers_that_can_not_be_called_are_told_when_a_worker_starts(
 
 
 @pytest.mark.row("BN-22", "CT-62")
-async def test_a_method_runs_on_the_class_that_it_was_asked_of(
-    instance: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_method_runs_on_the_class_that_it_was_asked_of(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     async with instance.open() as proc:
         for kind in (Shop, Bakery):
             made = kind()
-            for number, call in enumerate((made.order, made.order_thread, made.about, made.order_process, made.about_process)):
+            for number, call in enumerate(
+                (made.order, made.order_thread, made.about, made.order_process, made.about_process)
+            ):
                 await proc.enqueue_task("default", "acme", call, f"{kind.__name__} {number}")
         names = {info.name for info in await proc.get_tasks_in_queue("default")}
         assert {"tests.services.Shop.order", "tests.services.Bakery.order", "tests.services.Bakery.about"} <= names
@@ -343,10 +342,9 @@ class Named(Base):
 
 
 @pytest.fixture
-def within(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services have a fifth of a second to close once their task is told to stop."""
     monkeypatch.setattr("taskproc.worker.scope.CLOSE_SECONDS", 0.2)
-    yield
 
 
 @pytest.mark.usefixtures("within")
