@@ -7,6 +7,7 @@ from taskproc.errors import (
     BatchCancelled,
     HandlerError,
     InvalidValue,
+    NoSuchModule,
     NotFound,
     NotReady,
     OutcomeUnknown,
@@ -14,10 +15,13 @@ from taskproc.errors import (
     QuotaExceeded,
     RedisFull,
     RedisUnavailable,
+    SerializerMissing,
+    ServiceMissing,
     TaskprocError,
     TaskTimeout,
 )
 from taskproc.handlers import method, task
+from taskproc.injection import Depends, inject
 from taskproc.model import (
     AttemptError,
     AuditDifference,
@@ -27,6 +31,7 @@ from taskproc.model import (
     BatchQueue,
     BatchState,
     CheckLevel,
+    HandlerInfo,
     QueueInfo,
     RunningTask,
     ServerCheck,
@@ -36,9 +41,11 @@ from taskproc.model import (
     TenantInfo,
     WorkerInfo,
 )
+from taskproc.options import CallNext, Middleware
 from taskproc.outcome import Bury, Cancel, Retry, Snooze
 from taskproc.processor import TaskProcessor
 from taskproc.processor.tenant import Tenant
+from taskproc.serializing import Serializer
 
 __all__ = [
     "ArgumentError",
@@ -52,10 +59,15 @@ __all__ = [
     "BatchQueue",
     "BatchState",
     "Bury",
+    "CallNext",
     "Cancel",
     "CheckLevel",
+    "Depends",
     "HandlerError",
+    "HandlerInfo",
     "InvalidValue",
+    "Middleware",
+    "NoSuchModule",
     "NotFound",
     "NotReady",
     "OutcomeUnknown",
@@ -66,7 +78,10 @@ __all__ = [
     "RedisUnavailable",
     "Retry",
     "RunningTask",
+    "Serializer",
+    "SerializerMissing",
     "ServerCheck",
+    "ServiceMissing",
     "Snooze",
     "TaskCancelled",
     "TaskContext",
@@ -80,6 +95,7 @@ __all__ = [
     "TenantInfo",
     "WorkerInfo",
     "current_task",
+    "inject",
     "method",
     "task",
 ]

@@ -8,19 +8,19 @@ something else is refused when it is enqueued, by its name.
 from __future__ import annotations
 
 import inspect
-import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
-import typing_extensions
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 from pydantic_core import PydanticSerializationError
 
 from taskproc.errors import ArgumentError, CorruptTask
+from taskproc.injection import hints
+from taskproc.typed_dicts import known_typed_dicts
 
 PLAIN: Mapping[object, frozenset[type]] = {
     str: frozenset({str}),
@@ -66,14 +66,19 @@ class Slot:
             ) from None
 
     def _dump_plain(self, value: object) -> bytes:
-        if self.kept is not None and type(value) not in self.kept:
-            raise TypeError(f"it must be {inspect.formatannotation(self.annotation)}")
-        if isinstance(self.annotation, type) and self.annotation in (list, dict) and not isinstance(value, self.annotation):
-            raise TypeError(f"it must be {self.annotation.__name__}")
+        self.fit(value)
         dumped = orjson.dumps(value, option=EXACT)
         if not same(orjson.loads(dumped), value):
             raise TypeError("it would come back as something else; annotate the parameter with its type or pass plain JSON")
         return dumped
+
+    def fit(self, value: object) -> None:
+        """Hold a value against a plain type. Raises TypeError."""
+        container = typing.get_origin(self.annotation) or self.annotation
+        if self.kept is not None and type(value) not in self.kept:
+            raise TypeError(f"it must be {inspect.formatannotation(self.annotation)}")
+        if (container is list or container is dict) and not isinstance(value, container):
+            raise TypeError(f"it must be {container.__name__}")
 
     def _dump_typed(self, adapter: TypeAdapter[Any], value: object) -> bytes:
         adapter.validate_python(value, strict=True)
@@ -139,7 +144,7 @@ def _adapter(handler: str, name: str, given: object) -> TypeAdapter[Any]:
     if isinstance(given, str):
         problem = f"{given} is not known when the program runs; import it outside of TYPE_CHECKING"
         raise ArgumentError(f"{handler}: parameter {name!r}: its type {problem}")
-    annotation: Any = _typed_dicts(given)
+    annotation: Any = known_typed_dicts(given)
     try:
         try:
             adapter = TypeAdapter(annotation, config=BYTES)
@@ -153,32 +158,6 @@ def _adapter(handler: str, name: str, given: object) -> TypeAdapter[Any]:
             f"{handler}: parameter {name!r}: its type can't be stored as JSON: {_first_line(error)}"
         ) from None
     return adapter
-
-
-def _typed_dicts(annotation: Any) -> Any:
-    """The annotation with ``typing.TypedDict`` as pydantic wants it before Python 3.12: that of typing_extensions."""
-    if sys.version_info >= (3, 12):
-        return annotation
-    if typing.is_typeddict(annotation):
-        hints = typing.get_type_hints(annotation, include_extras=True)
-        fields = {name: _field(hint, name in annotation.__required_keys__) for name, hint in hints.items()}
-        return typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]  # a name that is not a literal
-    parts = typing.get_args(annotation)
-    changed = tuple(_typed_dicts(part) for part in parts)
-    if all(new is old for new, old in zip(changed, parts, strict=True)):
-        return annotation
-    if isinstance(annotation, types.UnionType):
-        return typing.Union[changed]  # noqa: UP007  # made from a tuple
-    return typing.get_origin(annotation)[changed]
-
-
-def _field(hint: Any, required: bool) -> Any:
-    """A field's type; where annotations are texts, only its hint says whether it is required."""
-    mark = typing.get_origin(hint)
-    if mark in (typing.Required, typing.NotRequired):
-        required, hint = mark is typing.Required, typing.get_args(hint)[0]
-    changed = _typed_dicts(hint)
-    return changed if required else typing_extensions.NotRequired[changed]
 
 
 def _type_name(value: object) -> str:
@@ -196,13 +175,16 @@ def _first_line(error: BaseException) -> str:
 class Arguments:
     """The parameters of one handler, made ready once."""
 
-    def __init__(self, handler: str, function: Callable[..., object], *, bound: bool) -> None:
+    def __init__(
+        self, handler: str, function: Callable[..., object], *, bound: bool, injected: Collection[str] = ()
+    ) -> None:
         self.handler = handler
+        self.injected = injected
         signature = inspect.signature(function)
-        parameters = list(signature.parameters.values())[1 if bound else 0 :]
+        parameters = [p for p in list(signature.parameters.values())[1 if bound else 0 :] if p.name not in injected]
         self.signature = signature.replace(parameters=parameters)
-        hints = _hints(function)
-        slots = {p.name: Slot(handler, p.name, hints.get(p.name, p.annotation)) for p in parameters}
+        known = hints(function)
+        slots = {p.name: Slot(handler, p.name, known.get(p.name, p.annotation)) for p in parameters}
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.slots = [slots[p.name] for p in positional]
         self.rest = next((slots[p.name] for p in parameters if p.kind is p.VAR_POSITIONAL), None)
@@ -241,10 +223,14 @@ class Arguments:
 
     def fit(self, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
         """Hold a call against the signature. Raises ArgumentError that says what is missing or too much."""
+        for name in self.injected:
+            if name in kwargs:
+                raise ArgumentError(f"{self.handler}: parameter {name!r} is injected when the task runs; leave it out")
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise ArgumentError(f"{self.handler}: {error}") from None
+            less = f" ({', '.join(self.injected)}: injected when the task runs)" if self.injected else ""
+            raise ArgumentError(f"{self.handler}: {error}{less}") from None
 
     def _slot(self, name: str) -> Slot:
         slot = self.named.get(name) or self.others
@@ -272,21 +258,12 @@ class Arguments:
         return args, {name: self._slot(name).load(self.handler, value) for name, value in named.items()}
 
 
-def _hints(function: Callable[..., object]) -> dict[str, Any]:
-    """The types of its parameters; one that is not known at run time is left as a text, and doesn't hide the others."""
-    known = inspect.unwrap(function)
-    found: dict[str, Any] = {}
-    for name, annotation in getattr(known, "__annotations__", {}).items():
-        alone = types.SimpleNamespace(__annotations__={name: annotation})
-        try:
-            found |= typing.get_type_hints(alone, getattr(known, "__globals__", {}), include_extras=True)
-        except (NameError, TypeError, AttributeError, SyntaxError):
-            continue
-    return found
+Call = tuple[str, list[object], dict[str, object]]
+"""A stored call: the handler's name, and its arguments as plain values."""
 
 
-def read_call(payload: bytes) -> tuple[str, list[object], dict[str, object]]:
-    """A stored call: the handler's name and its arguments as plain JSON values. Raises CorruptTask."""
+def read_call(payload: bytes) -> Call:
+    """A stored call, read from JSON. Raises CorruptTask."""
     try:
         call = orjson.loads(payload)
     except orjson.JSONDecodeError as error:

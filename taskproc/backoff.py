@@ -27,6 +27,19 @@ class Exponential:
         return delay * random.uniform(1.0, 1.0 + self.jitter)
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A delay for each attempt; the last goes on."""
+
+    delays: tuple[float, ...]
+
+    def __call__(self, attempt: int) -> float:
+        return self.delays[min(attempt, len(self.delays)) - 1]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{delay:g}" for delay in self.delays)
+
+
 def check(backoff: Backoff) -> Callable[[int], Duration]:
     """A backoff as a function. Raises InvalidValue for anything else."""
     if callable(backoff):
@@ -34,7 +47,5 @@ def check(backoff: Backoff) -> Callable[[int], Duration]:
     if isinstance(backoff, Sequence) and not isinstance(backoff, str | bytes):
         if not backoff:
             raise InvalidValue("backoff=[]: give at least one delay")
-        delays = tuple(milliseconds("backoff", delay) / 1000 for delay in backoff)
-        return lambda attempt: delays[min(attempt, len(delays)) - 1]
-    fixed = milliseconds("backoff", backoff) / 1000
-    return lambda attempt: fixed
+        return Steps(tuple(milliseconds("backoff", delay) / 1000 for delay in backoff))
+    return Steps((milliseconds("backoff", backoff) / 1000,))

@@ -1,7 +1,8 @@
 """A task as bytes: its call as JSON, and the body in which Redis keeps it.
 
 A payload is ``["name",[arguments]]`` or ``["name",[arguments],{keyword arguments}]``, or for raw work
-``!name``, a newline, and the caller's bytes; or one of these sealed (``taskproc/sealing.py``).
+``!name``, a newline, and the caller's bytes; or ``$name``, a newline, and the bytes of another serializer
+(``taskproc/serializing.py``); or one of these sealed (``taskproc/sealing.py``).
 A body is the task's local id (10 characters), a kind, and:
 
     .  the payload
@@ -130,7 +131,7 @@ def check_size(name: str, payload: bytes, limit: int) -> bytes:
 
 def handler_name(payload: bytes) -> str:
     """The name of the handler that a payload calls; empty when it can't be read."""
-    if payload[:1] == b"!":
+    if payload[:1] in (b"!", b"$"):
         return payload[1 : max(1, payload.find(b"\n"))].decode("utf-8", "replace")
     if payload[:2] == b"~s":
         return handler_name(payload[SIGNATURE:])

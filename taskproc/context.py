@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from taskproc.errors import TaskprocError
 from taskproc.model import BatchInfo
@@ -13,6 +14,9 @@ from taskproc.values import Duration, from_us, milliseconds
 if TYPE_CHECKING:
     from taskproc.outcome import Outcome
 
+T = TypeVar("T")
+StopReason = Literal["cancelled", "timeout", "lost", "stopping"]
+
 
 class TaskCancelled(BaseException):
     """Ends a handler that is to stop; not an Exception, so that it passes ``except Exception``."""
@@ -20,6 +24,11 @@ class TaskCancelled(BaseException):
 
 class Services(Protocol):
     """What a context asks of the worker that runs its task."""
+
+    app: Any
+
+    async def get(self, context: TaskContext, wanted: Any) -> Any:
+        """An instance for the task."""
 
     async def batch(self, batch_id: str) -> BatchInfo | None:
         """The batch's counters now."""
@@ -43,8 +52,8 @@ class TaskContext:
     """A task while it runs. ``delivery`` rises with every claim: a fencing token for the handler's own writes."""
 
     __slots__ = (
-        "_created_us", "_services", "app", "attempt", "batch_id", "cancelled", "data", "delivery", "id", "is_continuation",
-        "max_attempts", "name", "outcome", "processor", "queue", "schedule_id", "tenant",
+        "_created_us", "_services", "attempt", "batch_id", "data", "delivery", "id", "instances", "is_continuation",
+        "max_attempts", "name", "outcome", "processor", "queue", "schedule_id", "stop_reason", "tenant",
     )  # fmt: skip
 
     def __init__(
@@ -74,9 +83,9 @@ class TaskContext:
         self.delivery = delivery
         self.is_continuation = is_continuation
         self.schedule_id: str | None = None
-        self.cancelled = False
+        self.stop_reason: StopReason | None = None
         self.outcome: Outcome | None = None
-        self.app: Any = None
+        self.instances: Any = None
         self.processor = processor
         self._services = services
         self._created_us = created_us
@@ -93,9 +102,19 @@ class TaskContext:
         """When the task, or its batch, was enqueued."""
         return from_us(self._created_us)
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the handler is to stop; ``stop_reason`` says why."""
+        return self.stop_reason is not None
+
+    @property
+    def app(self) -> Any:
+        """What the processor's ``lifespan`` gave; None without one, and in a handler's own process."""
+        return None if self._services is None else self._services.app
+
     def raise_if_cancelled(self) -> None:
         """End the handler if its task is cancelled, timed out, or its worker stops; for handlers in threads."""
-        if self.cancelled:
+        if self.stop_reason is not None:
             raise TaskCancelled
 
     async def batch(self) -> BatchInfo | None:
@@ -109,6 +128,23 @@ class TaskContext:
     async def append(self, build: Any) -> None:
         """Append tasks to the task's own batch. Raises NotFound or BatchCancelled."""
         await self._service().append(self, build)
+
+    @overload
+    async def get(self, wanted: type[T], /) -> T: ...
+    @overload
+    async def get(self, wanted: Callable[..., AsyncIterator[T]], /) -> T: ...
+    @overload
+    async def get(self, wanted: Callable[..., Iterator[T]], /) -> T: ...
+    @overload
+    async def get(self, wanted: Callable[..., Coroutine[Any, Any, T]], /) -> T: ...
+    @overload
+    async def get(self, wanted: Callable[..., T], /) -> T: ...
+    async def get(self, wanted: Any, /) -> Any:
+        """The task's instance of a class, or what a provider gives: the same for middleware and handler, each time.
+
+        Raises ServiceMissing, or what the resolver or the provider raises.
+        """
+        return await self._service().get(self, wanted)
 
     @property
     def sync(self) -> SyncContext:
@@ -139,6 +175,20 @@ class SyncContext:
     def append(self, build: Any) -> None:
         """Append tasks to the task's own batch."""
         self._call(self._context.append, build)
+
+    @overload
+    def get(self, wanted: type[T], /) -> T: ...
+    @overload
+    def get(self, wanted: Callable[..., AsyncIterator[T]], /) -> T: ...
+    @overload
+    def get(self, wanted: Callable[..., Iterator[T]], /) -> T: ...
+    @overload
+    def get(self, wanted: Callable[..., Coroutine[Any, Any, T]], /) -> T: ...
+    @overload
+    def get(self, wanted: Callable[..., T], /) -> T: ...
+    def get(self, wanted: Any, /) -> Any:
+        """The task's instance of a class, or what a provider gives."""
+        return self._call(self._context.get, wanted)
 
     def _call(self, function: Any, *args: Any) -> Any:
         return self._context._service().call(function, *args)

@@ -3,6 +3,7 @@
 TaskprocError
 ├── ArgumentError           (TypeError)     an argument that can't be stored or doesn't fit the handler
 ├── HandlerError            (ValueError)    not a handler, or two handlers of one name
+│   └── NoSuchModule        (ModuleNotFoundError)  what is included is no module
 ├── InvalidValue            (ValueError)    a name, duration, time or option that is refused
 │   └── PayloadTooLarge
 ├── NotFound                (LookupError)   no such batch or task, or it is another tenant's
@@ -16,6 +17,8 @@ TaskprocError
 ├── CorruptTask                             a stored task can't be read
 │   └── UntrustedTask                       it isn't sealed by one of our keys, or was changed or moved
 ├── KeyMissing                              it is sealed under a key that this process doesn't have
+├── SerializerMissing                       it is written by a serializer that this process doesn't have
+├── ServiceMissing          (LookupError)   an instance or an injected parameter can't be had
 ├── CorruptRecord                           what is stored of a batch, queue, tenant or call can't be read
 ├── SchemaMismatch                          the keys in Redis are of another version of taskproc
 ├── ServerTooOld                            the server is older than Redis 6.2
@@ -37,6 +40,10 @@ class ArgumentError(TaskprocError, TypeError):
 
 class HandlerError(TaskprocError, ValueError):
     """Something is not a handler, can't be imported by a worker, or has the name of another handler."""
+
+
+class NoSuchModule(HandlerError, ModuleNotFoundError):
+    """What a processor includes is no module."""
 
 
 class InvalidValue(TaskprocError, ValueError):
@@ -89,6 +96,14 @@ class UntrustedTask(CorruptTask):
 
 class KeyMissing(TaskprocError):
     """A task is sealed under a key that this process doesn't have."""
+
+
+class SerializerMissing(TaskprocError):
+    """A task's arguments are written by a serializer that this process doesn't have."""
+
+
+class ServiceMissing(TaskprocError, LookupError):
+    """A handler's instance, or what one of its parameters asks for, can't be had."""
 
 
 class CorruptRecord(TaskprocError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, MethodType
@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff
 from taskproc.errors import HandlerError, InvalidValue
+from taskproc.injection import Injected, check_marks, marks
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,7 +81,7 @@ def task(
     ``timeout`` is a duration for each attempt. ``retry_on``: other exceptions bury the task at once.
     ``raw``: the function receives the bytes of ``enqueue_raw``. Raises InvalidValue for an option that
     makes no sense and HandlerError for what can't be a handler: a lambda, a local function, a
-    generator, or a second one of the same name.
+    generator, a second one of the same name, or one with a parameter that can't be injected.
     """
     options = TaskOptions(
         name=None if name is None else _name(name),
@@ -138,6 +139,7 @@ def _exceptions(given: object) -> tuple[type[BaseException], ...] | None:
 
 def _declare(function: object, options: TaskOptions) -> None:
     plain = plain_function(function)
+    check_function(plain, options, marks(plain))
     for known in DECLARED:
         twice = {options.name or default_name(plain), *options.aliases} & names_of(known)
         if twice and not same_source(known, plain):
@@ -161,6 +163,24 @@ def plain_function(function: object) -> FunctionType:
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
         raise HandlerError(f"{plain.__qualname__} ({where(plain)}) is a generator: nothing would run it")
     return plain
+
+
+def check_function(plain: FunctionType, options: TaskOptions, marked: Mapping[str, Injected]) -> None:
+    """See that a function's parameters suit its options. Raises HandlerError."""
+    check_marks(where(plain), plain, marked)
+    if marked and options.executor == "process":
+        raise HandlerError(f"{where(plain)}: executor='process': nothing can be injected there: {', '.join(marked)}")
+    if not options.raw:
+        return
+    signature = inspect.signature(plain)
+    left = signature.replace(parameters=[p for name, p in signature.parameters.items() if name not in marked])
+    for given in [1, 2] if "." in plain.__qualname__ else [1]:  # a method has its instance or class besides
+        try:
+            left.bind(*[b""] * given)
+        except TypeError:
+            continue
+        return
+    raise HandlerError(f"{where(plain)}: raw=True: it must take one argument, the bytes, and not {left}")
 
 
 def same_source(one: FunctionType, other: FunctionType) -> bool:

@@ -128,6 +128,20 @@ class WorkerInfo:
     last_seen: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class HandlerInfo:
+    """What a worker may run. ``options``: those that its ``@task`` sets; ``parameters``: without injected ones."""
+
+    name: str
+    aliases: tuple[str, ...]
+    queue: str | None
+    kind: str
+    parameters: str
+    injected: tuple[str, ...]
+    options: Mapping[str, object]
+    where: str
+
+
 class CheckLevel(StrEnum):
     """How bad it is what a check has found."""
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import orjson
 
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff, Exponential
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep
 from taskproc.sealing import Keys, Sealer, TenantKeys
+from taskproc.serializing import Serializer
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, queue_names, shown, timestamp_ms
 
 if TYPE_CHECKING:
@@ -23,7 +27,10 @@ Hook = Callable[["TaskContext"], Awaitable[None]]
 ErrorHook = Callable[["TaskContext", BaseException], Awaitable[None]]
 DelayHook = Callable[["TaskContext", int], Awaitable[Duration | None]]
 Execute = Callable[["TaskContext"], Awaitable[object]]
-Resolver = Callable[[type, "TaskContext"], Any]
+Resolver = Callable[[Any, "TaskContext"], Any]
+CallNext = Callable[["TaskContext"], Awaitable[Any]]
+Middleware = Callable[["TaskContext", CallNext], Awaitable[Any]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 On = Literal["done", "settled", "failed", "cancelled"]
 
 CONDITIONS = ("done", "settled", "failed", "cancelled")
@@ -56,6 +63,9 @@ class Options:
     on_task_failed_delay: DelayHook | None
     execute: Execute | None
     resolver: Resolver | None
+    middleware: tuple[Middleware, ...]
+    lifespan: Lifespan | None
+    serializer: Serializer | None
     sealer: Sealer | None
 
     @property
@@ -90,6 +100,9 @@ class ProcessorOptions(TypedDict, total=False):
     on_task_failed_delay: DelayHook | None
     execute: Execute | None
     resolver: Resolver | None
+    middleware: Sequence[Middleware]
+    lifespan: Lifespan | None
+    serializer: Serializer | None
     signing_key: Keys | None
     encryption_key: TenantKeys | None
 
@@ -107,7 +120,7 @@ def check_options(given: ProcessorOptions) -> Options:
         prefix=_prefix(given.get("prefix", "taskproc")),
         queues=queue_names(given.get("queues", ("default",))),
         max_workers=worker_count(given.get("max_workers", 10)),
-        include=tuple(_module(module) for module in include),
+        include=tuple(module_of(module) for module in include),
         max_attempts=count("max_attempts", given.get("max_attempts", 3)),
         backoff=Exponential() if backoff is None else backoffs.check(backoff),
         invisibility_ms=milliseconds("invisibility", given.get("invisibility", 30 if renew else 300), positive=True),
@@ -127,6 +140,9 @@ def check_options(given: ProcessorOptions) -> Options:
         on_task_failed_delay=_function("on_task_failed_delay", given.get("on_task_failed_delay")),
         execute=_function("execute", given.get("execute")),
         resolver=_function("resolver", given.get("resolver")),
+        middleware=_middleware(given.get("middleware", ())),
+        lifespan=_function("lifespan", given.get("lifespan")),
+        serializer=_serializer(given.get("serializer")),
         sealer=_sealer(given.get("signing_key"), given.get("encryption_key")),
     )
 
@@ -148,12 +164,31 @@ def _prefix(prefix: object) -> str:
     return prefix
 
 
-def _module(module: object) -> str:
+def module_of(module: object) -> str:
+    """The name of a module to include. Raises InvalidValue."""
     if isinstance(module, ModuleType):
         return module.__name__
     if not isinstance(module, str) or not module:
         raise InvalidValue(f"include: {shown(module)} is not a module or the name of one")
     return module
+
+
+def _middleware(given: object) -> tuple[Middleware, ...]:
+    if not isinstance(given, list | tuple):
+        raise InvalidValue(f"middleware={shown(given)}: give a list of async functions")
+    for one in given:
+        if not callable(one):
+            raise InvalidValue(f"middleware: {shown(one)} is not a function")
+    return tuple(given)
+
+
+def _serializer(given: Any) -> Serializer | None:
+    if given is None or given is orjson:
+        return None
+    if not (callable(getattr(given, "dumps", None)) and callable(getattr(given, "loads", None))):
+        raise InvalidValue(f"serializer={shown(given)}: give an object with dumps and loads")
+    found: Serializer = given
+    return found
 
 
 def _flag(name: str, value: object) -> bool:

@@ -8,29 +8,34 @@ that its processor includes.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import FunctionType, MethodType, ModuleType
+from types import CoroutineType, FunctionType, MethodType
 from typing import Any
 
+from taskproc import discovery
 from taskproc.arguments import Arguments
+from taskproc.discovery import functions_of
 from taskproc.errors import HandlerError, InvalidValue
 from taskproc.handlers import (
     DECLARED,
     MARK,
     MethodName,
     TaskOptions,
+    check_function,
     default_name,
+    module_name,
     names_of,
     options_of,
     plain_function,
     same_source,
     where,
 )
+from taskproc.injection import Wants, hints, marks, wants
+from taskproc.serializing import SerializedArguments, Serializer
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +46,35 @@ class Handler:
     function: FunctionType
     options: TaskOptions
     owner: type | None = field(default=None)
+    """The class whose instance runs it."""
+    of_class: type | None = field(default=None)
+    """The class that a class method is given."""
+    serializer: Serializer | None = field(default=None)
 
     @cached_property
     def arguments(self) -> Arguments:
-        """Its parameters without ``self`` or ``cls``."""
-        return Arguments(self.name, self.function, bound=self.owner is not None or self.takes_class)
+        """Its parameters without ``self`` or ``cls``, and without injected ones."""
+        bound = self.cls is not None
+        if self.serializer is None:
+            return Arguments(self.name, self.function, bound=bound, injected=self.injected)
+        return SerializedArguments(self.name, self.function, self.serializer, bound=bound, injected=self.injected)
 
     @cached_property
-    def takes_class(self) -> bool:
-        """Whether it is a class method."""
-        return _static(self.function)[1] == "class"
+    def injected(self) -> tuple[str, ...]:
+        """The names of its injected parameters. Raises HandlerError for one that can't be injected."""
+        marked = marks(self.function, hints(self.function))
+        check_function(self.function, self.options, marked)
+        return tuple(marked)
+
+    @cached_property
+    def wants(self) -> Wants:
+        """What they ask for. Raises HandlerError for a type that isn't known at run time."""
+        return wants(self.name, self.function) if self.injected else ()
+
+    @cached_property
+    def cls(self) -> type | None:
+        """The class that it belongs to; None for functions and static methods."""
+        return self.owner or self.of_class
 
     @cached_property
     def is_async(self) -> bool:
@@ -58,20 +82,22 @@ class Handler:
         return asyncio.iscoroutinefunction(self.function)
 
     @cached_property
-    def stoppable(self) -> bool:
-        """Whether cancelling ends it: a thread can't be ended from outside."""
-        return self.is_async or self.options.executor == "process"
-
-    @cached_property
     def direct(self) -> Callable[..., Any] | None:
-        """What to await where no instance, thread or process is needed."""
-        if not self.is_async or self.owner is not None or self.options.executor is not None:
+        """What to await where no instance, service, thread or process is needed."""
+        if not self.is_async or self.owner is not None or self.options.executor is not None or self.injected:
             return None
         return self.bind(None)
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """What a call gives it."""
+        shown = inspect.signature(self.function)
+        own = list(shown.parameters.values())[0 if self.cls is None else 1 :]
+        return shown.replace(parameters=[one for one in own if one.name not in self.injected])
+
     def returned(self, result: object) -> object:
         """What a plain function returned. Raises HandlerError for a coroutine: nothing would run it."""
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             result.close()
             raise HandlerError(
                 f"{self.name} is a plain function that returned a coroutine: make it, or its decorator, async"
@@ -80,9 +106,8 @@ class Handler:
 
     def bind(self, instance: object) -> Callable[..., Any]:
         """The callable for one execution; ``instance`` is what the resolver made for a method's class."""
-        if self.takes_class:
-            cls = _static(self.function)[0]
-            return MethodType(self.function, cls)
+        if self.of_class is not None:
+            return MethodType(self.function, self.of_class)
         return self.function if self.owner is None else MethodType(self.function, instance)
 
 
@@ -104,50 +129,110 @@ def _static(function: FunctionType) -> tuple[type | None, str]:
 class Registry:
     """The handlers that one processor knows: by the function when it enqueues, by the name when it runs."""
 
-    def __init__(self, include: Iterable[str | ModuleType] = ()) -> None:
-        self._include = [module if isinstance(module, str) else module.__name__ for module in include]
+    def __init__(self, include: Iterable[str] = (), serializer: Serializer | None = None) -> None:
+        self._include = list(include)
+        self._serializer = serializer
         self._by_function: dict[object, Handler] = {}
+        self._by_class: dict[tuple[object, type], Handler] = {}
         self._by_name: dict[str, Handler] | None = None
+
+    def include(self, modules: Iterable[str]) -> None:
+        """Include more modules. Raises NoSuchModule; HandlerError for a second handler of a name."""
+        before, loaded = list(self._include), self._by_name is not None
+        self._include += [name for name in modules if name not in before]
+        try:
+            for name in self._include[len(before) :]:
+                discovery.check(name)
+            if loaded:
+                self.load()
+        except BaseException:
+            self._include = before
+            raise
 
     def of(self, called: object) -> Handler:
         """The handler of a function, a method or ``method(...)``. Raises HandlerError when it is none."""
         plain = getattr(called, "__func__", called)
         try:
-            return self._by_function[plain]
+            handler = self._by_function[plain]
         except (KeyError, TypeError):
-            return self._add(called)
+            handler = self._add(called)
+        return handler if handler.cls is None else self._inherited(handler, called)
 
     def _add(self, called: object) -> Handler:
         plain = called.__func__ if isinstance(called, MethodName) else plain_function(called)
-        if not hasattr(plain, MARK) and plain.__module__ not in self._include:
+        if not hasattr(plain, MARK) and not self._includes(plain.__module__):
             raise HandlerError(
                 f"{where(plain)} is not a handler: decorate it with @task, or include its module in the processor"
             )
-        handler = _handler(plain)
-        self._by_function[plain] = handler
-        return handler
+        return self._known(plain)
+
+    def _known(self, function: FunctionType) -> Handler:
+        found = self._by_function.get(function)
+        if found is None:
+            options = options_of(function)
+            cls, kind = _static(function)
+            name = options.name or default_name(function)
+            found = self._by_function[function] = self._handler(name, function, options, cls, kind)
+        return found
+
+    def _handler(self, name: str, function: FunctionType, options: TaskOptions, cls: type | None, kind: str) -> Handler:
+        owner, of_class = cls if kind == "instance" else None, cls if kind == "class" else None
+        return Handler(name, function, options, owner, of_class, self._serializer)
+
+    def _inherited(self, handler: Handler, called: object) -> Handler:
+        """The handler of a method, for the class that it was asked of: a derived one is told apart by its name."""
+        bound = getattr(called, "__self__", None)
+        cls = bound if isinstance(bound, type) else type(bound)
+        if bound is None or cls is handler.cls:
+            return handler
+        return self._by_class.get((handler.function, cls)) or self._derive(handler, cls)
+
+    def _derive(self, handler: Handler, cls: type) -> Handler:
+        """The handler of a method that a class has inherited. Raises HandlerError where no worker would find it."""
+        name, place = handler.function.__name__, f"{cls.__module__}.{cls.__qualname__}"
+        if not _inherits(cls, handler):
+            return handler
+        if handler.options.name is not None:
+            raise HandlerError(
+                f"{place}.{name} is inherited, and its name {handler.name!r} says nothing of the class: define it there anew"
+            )
+        if "<locals>" in cls.__qualname__:
+            raise HandlerError(f"{place} is a local class: define it at the top of a module")
+        if not hasattr(handler.function, MARK) and not self._includes(cls.__module__):
+            raise HandlerError(f"{place}.{name} is not a handler: include its module in the processor")
+        own = f"{module_name(cls.__module__)}.{cls.__qualname__}.{name}"
+        kind = "instance" if handler.owner is not None else "class"
+        found = self._handler(own, handler.function, handler.options, cls, kind)
+        self._by_class[handler.function, cls] = found
+        return found
+
+    def _includes(self, module: str) -> bool:
+        return any(module == name or module.startswith(f"{name}.") for name in self._include)
 
     def load(self) -> None:
         """Import the included modules and list what may run. Raises HandlerError for two handlers of one name."""
+        included = [f for name in self._include for module in discovery.modules(name) for f in functions_of(module)]
         found: dict[str, Handler] = {}
-        for function in [
-            *DECLARED,
-            *(f for name in self._include for f in functions_of(importlib.import_module(name))),
-        ]:
-            handler = self._by_function.get(function) or _handler(function)
-            self._by_function[function] = handler
+        for function in [*DECLARED, *included]:
+            handler = self._known(function)
             for name in sorted(names_of(function)):
-                other = found.setdefault(name, handler)
-                if other.function is not function and not same_source(other.function, function):
-                    raise HandlerError(f"two handlers are named {name!r}: {where(other.function)} and {where(function)}")
+                _enter(found, name, handler)
+            for derived in self._derived(handler):
+                _enter(found, derived.name, derived)
         self._by_name = found
+
+    def _derived(self, handler: Handler) -> Iterator[Handler]:
+        """The handlers that classes have inherited, of those that were imported."""
+        if handler.cls is None or handler.options.name is not None:
+            return
+        for cls in discovery.derived(handler.cls):
+            told = hasattr(handler.function, MARK) or self._includes(cls.__module__)
+            if told and "<locals>" not in cls.__qualname__ and _inherits(cls, handler):
+                yield self._by_class.get((handler.function, cls)) or self._derive(handler, cls)
 
     def named(self, name: str) -> Handler | None:
         """The handler that a stored task names, or None: nothing is ever imported for it."""
-        if self._by_name is None:
-            self.load()
-        assert self._by_name is not None
-        return self._by_name.get(name)
+        return self._loaded().get(name)
 
     def check_queues(self, queues: Collection[str]) -> None:
         """Raises InvalidValue where a handler's own queue is not among some; it names all such queues and handlers."""
@@ -163,28 +248,28 @@ class Registry:
 
     def names(self) -> list[str]:
         """The names of all handlers that may run."""
+        return sorted(self._loaded())
+
+    def handlers(self) -> list[Handler]:
+        """All handlers that may run, by their names."""
+        return sorted(set(self._loaded().values()), key=lambda handler: handler.name)
+
+    def _loaded(self) -> dict[str, Handler]:
         if self._by_name is None:
             self.load()
         assert self._by_name is not None
-        return sorted(self._by_name)
+        return self._by_name
 
 
-def _handler(function: FunctionType) -> Handler:
-    options = options_of(function)
-    owner, kind = _static(function)
-    return Handler(options.name or default_name(function), function, options, owner if kind == "instance" else None)
+def _enter(found: dict[str, Handler], name: str, handler: Handler) -> None:
+    other = found.setdefault(name, handler)
+    if other.function is not handler.function and not same_source(other.function, handler.function):
+        raise HandlerError(f"two handlers are named {name!r}: {where(other.function)} and {where(handler.function)}")
 
 
-def functions_of(module: ModuleType) -> list[FunctionType]:
-    """The functions and methods that are defined in a module and can be handlers."""
-    found: list[FunctionType] = []
-    for value in vars(module).values():
-        members = list(vars(value).values()) if isinstance(value, type) and value.__module__ == module.__name__ else [value]
-        for member in members:
-            plain = member.__func__ if isinstance(member, staticmethod | classmethod) else member
-            if not isinstance(plain, FunctionType) or plain.__module__ != module.__name__ or plain.__name__.startswith("__"):
-                continue
-            if "<" in plain.__qualname__ or inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-                continue
-            found.append(plain)
-    return found
+def _inherits(cls: type, handler: Handler) -> bool:
+    """Whether a class derives from a handler's class and has its method, not one of its own."""
+    if handler.cls is None or not issubclass(cls, handler.cls):
+        return False
+    found = inspect.getattr_static(cls, handler.function.__name__, None)
+    return getattr(found, "__func__", found) is handler.function

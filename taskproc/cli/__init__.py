@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, inspect, show, work
+from taskproc.cli import control, dead, handlers, inspect, show, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -27,6 +27,7 @@ def app() -> None:
 for command in (
     work.worker,
     work.demo,
+    handlers.handlers,
     show.stats,
     show.batches,
     show.batch,

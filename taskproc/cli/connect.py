@@ -6,11 +6,12 @@ import asyncio
 import importlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from taskproc.errors import NoSuchModule
 from taskproc.processor import TaskProcessor
 
 T = TypeVar("T")
@@ -57,6 +58,14 @@ def load(target: str) -> TaskProcessor:
     if not isinstance(found, TaskProcessor):
         raise click.UsageError(f"{target!r} is a {type(found).__name__}, not a TaskProcessor")
     return found
+
+
+def include(processor: TaskProcessor, modules: Sequence[str]) -> None:
+    """Let a processor run what modules define. Raises a usage error for what is no module."""
+    try:
+        processor.include(*modules)
+    except NoSuchModule as error:
+        raise click.UsageError(str(error)) from None
 
 
 def processor_of(app_: str | None, prefix: str, url: str | None) -> TaskProcessor:

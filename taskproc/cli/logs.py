@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 
 import orjson
 
+STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+"""The fields of every record; others are a logger's ``extra``."""
+
 
 class JsonLines(logging.Formatter):
     """A record as a JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's time, level, logger, process and message, and a traceback if there is one."""
+        """The record's time, level, logger, process and message, its extra fields, and a traceback if there is one."""
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -21,6 +24,7 @@ class JsonLines(logging.Formatter):
             "pid": record.process,
             "message": record.getMessage(),
         }
+        entry |= {name: value for name, value in vars(record).items() if name not in STANDARD}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(entry, default=str).decode()

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from taskproc.cli import logs
-from taskproc.cli.connect import load
+from taskproc.cli.connect import include, load
 from taskproc.cli.supervisor import supervise
 from taskproc.processor import TaskProcessor
 from taskproc.worker.slots import RUNNER
@@ -29,6 +29,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 @click.command()
 @click.argument("target", metavar="MODULE:PROCESSOR")
 @click.option("--queues", help="Serve these, comma-separated, first served first, instead of the processor's.")
+@click.option("--include", "modules", multiple=True, metavar="MODULE", help="Run what this module or package defines too.")
 @click.option("--max-workers", type=int, help="Tasks running at once in a process, instead of the processor's.")
 @click.option(
     "--processes", default=1, show_default=True, type=click.IntRange(1, 1024), help="Worker processes to keep running."
@@ -36,7 +37,13 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 @click.option("--log-level", default="info", show_default=True, type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--lifeline", type=int, hidden=True)
 def worker(
-    target: str, queues: str | None, max_workers: int | None, processes: int, log_level: str, lifeline: int | None
+    target: str,
+    queues: str | None,
+    modules: tuple[str, ...],
+    max_workers: int | None,
+    processes: int,
+    log_level: str,
+    lifeline: int | None,
 ) -> None:
     """Run tasks until SIGTERM or Ctrl-C.
 
@@ -48,10 +55,14 @@ def worker(
         arguments = [target, "--log-level", log_level]
         arguments += ["--queues", queues] if queues is not None else []
         arguments += ["--max-workers", str(max_workers)] if max_workers is not None else []
-        if load(target).is_private:
+        arguments += [word for module in modules for word in ("--include", module)]
+        processor = load(target)
+        include(processor, modules)
+        if processor.is_private:
             raise click.UsageError("embedded:// is a server of one process: use embedded:///some/folder for several")
         sys.exit(supervise([sys.executable, "-m", "taskproc", "worker", *arguments], processes))
     processor = load(target)
+    include(processor, modules)
     processor.configure(
         queues=None if queues is None else [name.strip() for name in queues.split(",")], max_workers=max_workers
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self, Unpack
 
 import anyio
@@ -13,8 +13,10 @@ from anyio.abc import TaskStatus
 
 from taskproc.context import current
 from taskproc.errors import TaskprocError
-from taskproc.options import ProcessorOptions, check_options, worker_count
+from taskproc.model import HandlerInfo
+from taskproc.options import ProcessorOptions, check_options, module_of, worker_count
 from taskproc.processor.calls import Calls
+from taskproc.processor.catalogue import can_run, described
 from taskproc.processor.tenant import Tenant
 from taskproc.values import queue_names
 from taskproc.worker import Worker
@@ -57,6 +59,18 @@ class TaskProcessor(Calls):
             queues=self._options.queues if queues is None else queue_names(queues),
             max_workers=self._options.max_workers if max_workers is None else worker_count(max_workers),
         )
+
+    def include(self, *modules: str | ModuleType) -> None:
+        """Let workers run the functions and methods that modules define; all modules of a package, however deep.
+
+        They are imported when the processor is opened, or now if it is open. Raises NoSuchModule, and HandlerError where
+        two handlers have one name.
+        """
+        self._registry.include(module_of(module) for module in modules)
+
+    def get_handlers(self) -> list[HandlerInfo]:
+        """What workers of this processor may run, by name. Imports what is included."""
+        return [described(handler) for handler in self._registry.handlers() if can_run(handler)]
 
     @property
     def is_running(self) -> bool:

@@ -26,7 +26,7 @@ class Connected:
         if self._url is not None and not self._url.startswith("embedded:"):
             self._target = from_url(self._url)
         self._options = options
-        self._registry = Registry(options.include)
+        self._registry = Registry(options.include, options.serializer)
         self._maker = Maker(self._registry, options.max_payload, options.sealer)
         self._embedded: EmbeddedServer | None = None
         self._store_: Store | None = None

@@ -5,8 +5,8 @@ settler    outcomes on their way to Redis     executor   one task, step by step
 heartbeat  renews leases from a thread        upkeep     promotes, rescues, prunes
 
 Stopping, in this order: claim no more; let running tasks finish within the grace; hand back what has not
-begun and cancel the rest; settle everything; leave the list of workers; close. A task that is handed back
-has spent no attempt.
+begun and cancel the rest; settle everything; leave the list of workers; leave the lifespan; close. A task that
+is handed back has spent no attempt.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
@@ -26,6 +25,7 @@ from anyio.abc import TaskStatus
 from taskproc.batch import Maker
 from taskproc.context import current
 from taskproc.errors import SchemaMismatch, TaskprocError
+from taskproc.handlers import MARK
 from taskproc.model import BatchState
 from taskproc.options import Options
 from taskproc.outcome import Dead, Outcome, Released
@@ -33,10 +33,13 @@ from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
 from taskproc.worker.decoder import Decoder
+from taskproc.worker.ends import before, only, to_its_end
 from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.executor import Executor
 from taskproc.worker.fetcher import Fetcher
 from taskproc.worker.heartbeat import Heartbeat
+from taskproc.worker.instances import Making
+from taskproc.worker.lifespan import Lifespan
 from taskproc.worker.loop import Loop
 from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
@@ -60,9 +63,14 @@ class Worker:
         self._store = WorkerStore(store.target, options.prefix, options.queues, options.invisibility_ms)
         work = self._store.work
         self._slots = Slots(options.max_workers, self._run_one)
-        self._services = WorkerServices(store, maker, work, self._slots.held)
+        making = Making(options.resolver)
+        for handler in maker.registry.handlers():
+            if hasattr(handler.function, MARK):  # what else is included may have parameters of another framework
+                making.check(handler.wants)
+        self._lifespan = Lifespan(options.lifespan, processor)
+        self._services = WorkerServices(store, maker, work, self._slots.held, making)
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
-        self._executor = Executor(options, decoder, lambda: self._slots.closed)
+        self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
         self._upkeep = Loop("upkeep", upkeep.step)
@@ -96,6 +104,7 @@ class Worker:
                     self._fetcher.watch,
                     self._upkeep.run,
                     self._events.run,
+                    self._lifespan.watch,
                 ):
                     group.start_soon(role)
                 task_status.started()
@@ -103,7 +112,7 @@ class Worker:
                 await self._drain()
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as group_error:
-            raise _only(group_error) from None
+            raise only(group_error) from None
         finally:
             await self._end()
 
@@ -115,6 +124,7 @@ class Worker:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._slots.run)
                 group.start_soon(self._events.run)
+                group.start_soon(self._lifespan.watch)
                 while not self._stop.is_set() and await self._round():
                     pass
                 await self._drain()
@@ -193,7 +203,7 @@ class Worker:
 
     async def _begin(self) -> bool:
         """Join the list of workers; False when the worker is told to stop before Redis could be reached."""
-        if not await _before(self._meet(), self._stop):
+        if not await before(self._meet(), self._stop):
             return False
         self._started_ms = self._store.work.horizon.server_ms
         self._heartbeat.start()
@@ -208,6 +218,7 @@ class Worker:
     async def _meet(self) -> None:
         await self._store.check()
         await self._store.work.promote()
+        self._services.app = await self._lifespan.enter()
 
     async def _drain(self) -> None:
         """Claim no more; let running tasks finish within the grace, then cancel them."""
@@ -227,12 +238,12 @@ class Worker:
 
     async def _end(self) -> None:
         try:
-            await _to_its_end(self._finish())
+            await to_its_end(self._finish())
         finally:
             self._stopped.set()
 
     async def _finish(self) -> None:
-        """Hand back what is still held, settle everything, leave."""
+        """Hand back what is still held, settle everything, leave the list of workers, then the lifespan."""
         self._store.patience = FLUSH_SECONDS
         if self._heartbeat.started:
             with anyio.move_on_after(FLUSH_SECONDS), suppress(SchemaMismatch):
@@ -240,8 +251,11 @@ class Worker:
             await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
             with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
                 await self._store.work.leave()
-        await self._store.close()
-        logger.info("worker %s stopped", self._store.work.worker)
+        try:
+            await self._lifespan.leave(max(FLUSH_SECONDS, self._options.grace_ms / 1000))
+        finally:
+            await self._store.close()
+            logger.info("worker %s stopped", self._store.work.worker)
 
     async def _flush(self) -> None:
         while self._fetcher.pending:
@@ -254,41 +268,3 @@ class Worker:
     def _release(self, executions: Sequence[Execution]) -> None:
         for execution in executions:
             self._settler.add(execution, Released(), 0)
-
-
-async def _before(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Whether something has come to its end before an event; raises what it raises."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        return task.done()
-    finally:
-        for one in (task, stopped):
-            one.cancel()
-        await asyncio.wait((task, stopped))
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for something as long as it takes; a cancel that comes meanwhile is raised afterwards."""
-    task, cancelled = asyncio.ensure_future(work), None
-    with anyio.CancelScope(shield=True):  # against scopes, which would cancel again and again
-        while not task.done():
-            try:
-                await asyncio.shield(task)
-            except asyncio.CancelledError as error:
-                cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error itself where a group has just one."""
-    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
-        only = group.exceptions[0]
-        if not isinstance(only, BaseExceptionGroup):
-            return only
-        group = only
-    return group

@@ -16,11 +16,15 @@ from taskproc.handlers import is_handler_name
 from taskproc.options import Options
 from taskproc.registry import Handler, Registry
 from taskproc.sealing import SEAL, open_without_keys
+from taskproc.serializing import SERIALIZED, read_serialized
 from taskproc.values import LAST_MS
 from taskproc.worker.execution import Execution
 
 Fetch = Callable[[Execution, str], Awaitable[bytes | None]]
 """Gets a task's large payload from a batch's or a segment's hash."""
+
+Stored = tuple[list[object], dict[str, object]]
+"""Arguments as they are stored, where the context's data isn't a call in JSON: for a handler's own process."""
 
 NO_ARGUMENTS: Mapping[str, object] = {}
 
@@ -34,6 +38,7 @@ class Call:
     args: list[object]
     kwargs: Mapping[str, object]
     extension: Mapping[str, object]
+    stored: Stored | None = None
 
 
 class Decoder:
@@ -58,8 +63,11 @@ class Decoder:
         """The call that a payload makes; the execution gets its context as soon as that is known."""
         if self._options.sealer is not None or payload[:1] == SEAL:
             payload = self._opened(execution, payload, extension)
-        if payload[:1] == b"!" or self._options.execute is not None:
-            return self._decode_raw(execution, payload, extension)
+        if payload[:1] != b"[" or self._options.execute is not None:
+            if payload[:1] == SERIALIZED and self._options.execute is None:
+                return self._decode_serialized(execution, payload, extension)
+            if payload[:1] == b"!" or self._options.execute is not None:
+                return self._decode_raw(execution, payload, extension)
         context = execution.context = self._context(execution, "", payload, extension)
         name, args, kwargs = read_call(payload)
         context.name = name
@@ -87,8 +95,14 @@ class Decoder:
         handler = self._handler(context, extension)
         args: list[object] = [context.data]
         if not handler.options.raw:
-            return Call(context, handler, *handler.arguments.load(args, NO_ARGUMENTS), extension)
+            return Call(context, handler, *handler.arguments.load(args, NO_ARGUMENTS), extension, (args, {}))
         return Call(context, handler, args, NO_ARGUMENTS, extension)
+
+    def _decode_serialized(self, execution: Execution, payload: bytes, extension: Mapping[str, object]) -> Call:
+        context = execution.context = self._context(execution, handler_name(payload), payload, extension)
+        handler = self._handler(context, extension)
+        _, args, kwargs = read_serialized(payload, handler.serializer)
+        return Call(context, handler, *handler.arguments.load(args, kwargs), extension, (args, kwargs))
 
     def _handler(self, context: TaskContext, extension: Mapping[str, object]) -> Handler:
         handler = self._registry.named(context.name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from taskproc.context import TaskContext
+from taskproc.context import StopReason, TaskContext
 
 if TYPE_CHECKING:
     from taskproc.store.work import Claims
-    from taskproc.worker.scope import Scope
+    from taskproc.worker.scope import Closing, Scope
 
 
 class Stop(Enum):
@@ -19,6 +19,14 @@ class Stop(Enum):
     TIMEOUT = "it passed its time limit"
     LOST = "its lease was lost to another worker"
     STOPPING = "its worker stops"
+
+
+REASONS: dict[Stop, StopReason] = {
+    Stop.CANCELLED: "cancelled",
+    Stop.TIMEOUT: "timeout",
+    Stop.LOST: "lost",
+    Stop.STOPPING: "stopping",
+}
 
 
 class Execution:
@@ -33,7 +41,7 @@ class Execution:
         self.member = self.task_id + claims.token
         self.extended = body[10:11] != b"."
         self.context: TaskContext | None = None
-        self.scope: Scope | None = None
+        self.scope: Scope | Closing | None = None
         self.stop: Stop | None = None
 
     def halt(self, stop: Stop) -> None:
@@ -42,6 +50,6 @@ class Execution:
             return
         self.stop = stop
         if self.context is not None:
-            self.context.cancelled = True
+            self.context.stop_reason = REASONS[stop]
         if self.scope is not None:
             self.scope.cancel()

@@ -6,11 +6,9 @@ It knows no Redis: what a step needs from there comes through the decoder and th
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -22,6 +20,7 @@ from taskproc.errors import (
     CorruptTask,
     KeyMissing,
     RedisUnavailable,
+    SerializerMissing,
     ServerRefused,
     TaskprocError,
     TaskTimeout,
@@ -33,9 +32,11 @@ from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
+from taskproc.worker.instances import Instances, Making
 from taskproc.worker.processes import Processes
-from taskproc.worker.scope import Scope
+from taskproc.worker.scope import Closing, Scope
 from taskproc.worker.telling import carried
+from taskproc.worker.wrapping import Wrapping
 
 logger = logging.getLogger("taskproc")
 
@@ -47,9 +48,11 @@ its own polls this worker would get it again each time, before one that knows th
 class Executor:
     """Runs tasks."""
 
-    def __init__(self, options: Options, decoder: Decoder, closing: Callable[[], bool]) -> None:
+    def __init__(self, options: Options, decoder: Decoder, making: Making, closing: Callable[[], bool]) -> None:
         """``closing`` tells whether the tasks of the loop that call ``run`` are told to end."""
         self._options = options
+        self._making = making
+        self._wrapping = Wrapping(options.middleware, making) if options.middleware else None
         self._closing = closing
         self._decoder = decoder
         self._processes = Processes(options.max_workers)
@@ -82,7 +85,7 @@ class Executor:
         if execution.stop is Stop.CANCELLED:
             return Cancelled()
         match error:
-            case UnknownHandler() | KeyMissing() | ServerRefused() | RedisUnavailable():
+            case UnknownHandler() | KeyMissing() | SerializerMissing() | ServerRefused() | RedisUnavailable():
                 logger.warning("task %s: %s", execution.task_id, error)
                 return Unknown(int(UNKNOWN_DELAY_MS * random.uniform(0.5, 1)), self._options.unknown_grace_ms, error)
             case TaskprocError():
@@ -98,18 +101,24 @@ class Executor:
         if self._options.on_task_start is not None:
             await self._hook(call.context, self._options.on_task_start, call.context)
         if execution.stop is not None:  # it was told to stop while there was nothing to cancel yet
+            if call.context.instances is not None:
+                await self._close(execution, call.context.instances, None)
             return await self._classify(call, None, execution.stop)
         error: BaseException | None = None
         result: object = None
         handler, timer, caught = call.handler, self._timer(execution, call.handler), False
-        execution.scope = scope if handler is None or handler.stoppable else None
+        execution.scope = scope
         try:
-            if handler is not None and handler.direct is not None:
+            if handler is not None and handler.direct is not None and self._wrapping is None:
                 result = await handler.direct(*call.args, **call.kwargs)
+            elif self._wrapping is not None:
+                result = await self._wrapping.run(call.context, partial(self._call, execution, call))
             else:
-                result = await self._call(call)
+                result = await self._call(execution, call)
         except BaseException as problem:
             error = problem
+        if call.context.instances is not None:
+            error = await self._close(execution, call.context.instances, error)
         execution.scope = None
         if timer is not None:
             timer.cancel()
@@ -141,42 +150,48 @@ class Executor:
             task.uncancel()
         return False
 
-    async def _call(self, call: Call) -> object:
-        handler, context = call.handler, call.context
+    async def _call(self, execution: Execution, call: Call) -> object:
+        handler, context, kwargs = call.handler, call.context, call.kwargs
         if handler is None:
             assert self._options.execute is not None
             return await self._options.execute(context)
         if handler.options.executor == "process":
-            await self._processes.call(handler, context)
+            await self._processes.call(handler, context, call.stored)
             return None
-        if handler.owner is None:
-            return await self._invoke(handler, handler.bind(None), call)
-        async with AsyncExitStack() as stack:
-            instance = await self._resolve(handler.owner, context, stack)
-            return await self._invoke(handler, handler.bind(instance), call)
+        instance = None
+        if handler.owner is not None:
+            instance = await self._making.of(context).instance(handler.owner, handler.name)
+        if handler.injected:
+            kwargs = {**kwargs, **await self._making.of(context).fill(handler.wants, handler.name)}
+        function = partial(handler.bind(instance), *call.args, **kwargs)
+        return await function() if handler.is_async else await self._in_thread(execution, handler, function)
 
-    async def _invoke(self, handler: Handler, function: Callable[..., Any], call: Call) -> object:
-        if handler.is_async:
-            return await function(*call.args, **call.kwargs)
-        # Only the end of the worker abandons a thread; a time-out or a cancel just sets ``cancelled``.
-        work = partial(_in_thread, handler, function, call)
+    async def _in_thread(self, execution: Execution, handler: Handler, function: Callable[[], Any]) -> object:
+        """Only the end of the worker abandons a thread; a time-out or a cancel just sets ``cancelled``."""
+        scope, execution.scope = execution.scope, None
+        work = partial(_caught, handler, function)
         result, error = await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        execution.scope = scope
         if error is not None:
             raise error
         return result
 
-    async def _resolve(self, owner: type, context: TaskContext, stack: AsyncExitStack) -> object:
-        """The instance whose method runs: what the resolver returns, awaits, or enters for this execution."""
-        if self._options.resolver is None:
-            return owner()
-        found = self._options.resolver(owner, context)
-        if inspect.isawaitable(found):
-            found = await found
-        if hasattr(found, "__aenter__") and not isinstance(found, owner):
-            return await stack.enter_async_context(found)
-        if hasattr(found, "__enter__") and not isinstance(found, owner):
-            return stack.enter_context(found)
-        return found
+    async def _close(self, execution: Execution, instances: Instances, error: BaseException | None) -> BaseException | None:
+        """Close what a task was given; its error, or what came up instead."""
+        if not instances.open:
+            return await instances.close(error)
+        execution.scope = closing = Closing()
+        if execution.stop is not None:
+            closing.cancel()
+        left: BaseException | None = TaskTimeout("its services did not close in time")
+        try:
+            with closing.scope:
+                left = await instances.close(error)
+        except BaseException as problem:  # the worker ends
+            return problem
+        if left is not error and left is not None and (error is not None or execution.stop is not None):
+            logger.warning("task %s: its services failed to close: %s", execution.task_id, type(left).__name__)
+        return left
 
     # classify
 
@@ -256,10 +271,10 @@ class Executor:
             logger.exception("task %s: a hook failed", context.id)
 
 
-def _in_thread(handler: Handler, function: Callable[..., Any], call: Call) -> tuple[object, BaseException | None]:
+def _caught(handler: Handler, function: Callable[[], Any]) -> tuple[object, BaseException | None]:
     """Call a handler; what it raises is a value, since asyncio takes a GeneratorExit from outside for its own."""
     try:
-        return handler.returned(function(*call.args, **call.kwargs)), None
+        return handler.returned(function()), None
     except BaseException as error:
         return None, error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import pickle
 import signal
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from typing import Any
 import anyio
 import anyio.to_process
 
+from taskproc.arguments import read_call
 from taskproc.context import TaskContext, current
 from taskproc.errors import TaskprocError
 from taskproc.handlers import module_name, options_of
 from taskproc.outcome import Signal
 from taskproc.registry import Handler
+from taskproc.worker.decoder import Stored
 from taskproc.worker.telling import text, told, type_name
 
 
@@ -47,10 +50,15 @@ class Processes:
     def __init__(self, size: int) -> None:
         self._limiter = anyio.CapacityLimiter(size)
 
-    async def call(self, handler: Handler, context: TaskContext) -> None:
-        """Run a handler; cancelling this kills its process. Raises what the handler raised."""
-        place = (module_name(handler.function.__module__), handler.function.__qualname__)
-        run = partial(run_here, place, handler.name, context.plain())
+    async def call(self, handler: Handler, context: TaskContext, stored: Stored | None) -> None:
+        """Run a handler; cancelling this kills its process. Raises what the handler raised.
+
+        ``stored``: its arguments as they are stored, where the context's data isn't a call in JSON.
+        """
+        cls, function = handler.cls, handler.function
+        name = function.__qualname__ if cls is None else f"{cls.__qualname__}.{function.__name__}"
+        place = (module_name((cls or function).__module__), name)
+        run = partial(run_here, place, handler.name, context.plain(), stored)
         ended = await anyio.to_process.run_sync(run, cancellable=True, limiter=self._limiter)
         if ended.error is None and not ended.kind:
             return
@@ -72,7 +80,7 @@ def _revive(ended: Ended) -> BaseException:
     return RemoteError(ended.text)
 
 
-def run_here(place: tuple[str, str], name: str, carried: dict[str, Any]) -> Ended:
+def run_here(place: tuple[str, str], name: str, carried: dict[str, Any], stored: Stored | None) -> Ended:
     """Run a handler in this process. Called by anyio in the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the worker decides
     module, qualname = place
@@ -81,11 +89,12 @@ def run_here(place: tuple[str, str], name: str, carried: dict[str, Any]) -> Ende
     for part in qualname.split("."):
         owner, function = function, getattr(function, part)
     plain = getattr(function, "__func__", function)
-    handler = Handler(name, plain, options_of(plain), owner if _needs_instance(owner, plain) else None)
+    instance, given = owner if _needs_instance(owner, plain) else None, getattr(function, "__self__", None)
+    handler = Handler(name, plain, options_of(plain), instance, given)
     context = TaskContext(**carried)
     current.set(context)
     try:
-        args, kwargs = _arguments(handler, context)
+        args, kwargs = _arguments(handler, context, stored)
         bound = (
             function if isinstance(function, MethodType) else handler.bind(owner() if handler.owner is not None else None)
         )
@@ -101,16 +110,13 @@ def run_here(place: tuple[str, str], name: str, carried: dict[str, Any]) -> Ende
 
 
 def _needs_instance(owner: object, function: object) -> bool:
-    return isinstance(owner, type) and owner.__dict__.get(getattr(function, "__name__", "")) is function
+    return isinstance(owner, type) and inspect.getattr_static(owner, getattr(function, "__name__", ""), None) is function
 
 
-def _arguments(handler: Handler, context: TaskContext) -> tuple[list[object], dict[str, object]]:
-    from taskproc.arguments import read_call  # the child pays for pydantic only when it needs it
-
+def _arguments(handler: Handler, context: TaskContext, stored: Stored | None) -> tuple[list[object], dict[str, object]]:
     if handler.options.raw:
         return [context.data], {}
-    _, args, kwargs = read_call(context.data)
-    return handler.arguments.load(args, kwargs)
+    return handler.arguments.load(*(stored or read_call(context.data)[1:]))
 
 
 def _ended(error: BaseException, retries: bool) -> Ended:

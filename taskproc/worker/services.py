@@ -13,17 +13,24 @@ from taskproc.model import BatchInfo
 from taskproc.store import Store
 from taskproc.store.work import Work
 from taskproc.worker.execution import Execution
+from taskproc.worker.instances import Making
 
 
 class WorkerServices:
     """The services of one worker. Batches are read and appended to through the client's bounded calls."""
 
-    def __init__(self, store: Store, maker: Maker, work: Work, held: dict[str, Execution]) -> None:
+    def __init__(self, store: Store, maker: Maker, work: Work, held: dict[str, Execution], making: Making) -> None:
+        self.app: Any = None
+        self._making = making
         self._store = store
         self._maker = maker
         self._work = work
         self._held = held
         self._loop = asyncio.get_running_loop()
+
+    async def get(self, context: TaskContext, wanted: Any) -> Any:
+        """The task's instance of a class, or what a provider gives."""
+        return await self._making.of(context).get(wanted)
 
     async def batch(self, batch_id: str) -> BatchInfo | None:
         """The batch's counters now."""
