@@ -201,7 +201,7 @@ class Arguments:
         signature = inspect.signature(function)
         parameters = list(signature.parameters.values())[1 if bound else 0 :]
         self.signature = signature.replace(parameters=parameters)
-        hints = _hints(function)
+        hints = hints_of(function)
         slots = {p.name: Slot(handler, p.name, hints.get(p.name, p.annotation)) for p in parameters}
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.slots = [slots[p.name] for p in positional]
@@ -272,7 +272,7 @@ class Arguments:
         return args, {name: self._slot(name).load(self.handler, value) for name, value in named.items()}
 
 
-def _hints(function: Callable[..., object]) -> dict[str, Any]:
+def hints_of(function: Callable[..., object]) -> dict[str, Any]:
     """The types of its parameters; one that is not known at run time is left as a text, and doesn't hide the others."""
     known = inspect.unwrap(function)
     found: dict[str, Any] = {}

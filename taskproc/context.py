@@ -6,16 +6,12 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from taskproc.errors import TaskprocError
-from taskproc.model import BatchInfo
+from taskproc.errors import TaskCancelled, TaskprocError
+from taskproc.model import BatchInfo, Progress, progress_of
 from taskproc.values import Duration, from_us, milliseconds
 
 if TYPE_CHECKING:
     from taskproc.outcome import Outcome
-
-
-class TaskCancelled(BaseException):
-    """Ends a handler that is to stop; not an Exception, so that it passes ``except Exception``."""
 
 
 class Services(Protocol):
@@ -29,6 +25,9 @@ class Services(Protocol):
 
     async def append(self, context: TaskContext, build: Any) -> None:
         """Append to the task's own batch."""
+
+    async def progress(self, context: TaskContext, progress: Progress) -> None:
+        """Tell how far the task has come."""
 
     def call(self, function: Any, *args: Any) -> Any:
         """Run an async function on the loop from a handler's thread."""
@@ -110,6 +109,14 @@ class TaskContext:
         """Append tasks to the task's own batch. Raises NotFound or BatchCancelled."""
         await self._service().append(self, build)
 
+    async def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task has come, as ``TaskInfo.progress`` shows while it runs.
+
+        At most four times a second it is stored; of what is told in between the last counts. What isn't stored when the attempt ends goes with it. Raises
+        InvalidValue for what is no number, or a note above 1,000 bytes.
+        """
+        await self._service().progress(self, progress_of(done, total, note))
+
     @property
     def sync(self) -> SyncContext:
         """The same calls for a handler that runs in a thread."""
@@ -139,6 +146,10 @@ class SyncContext:
     def append(self, build: Any) -> None:
         """Append tasks to the task's own batch."""
         self._call(self._context.append, build)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task has come."""
+        self._call(self._context.progress, done, total, note)
 
     def _call(self, function: Any, *args: Any) -> Any:
         return self._context._service().call(function, *args)

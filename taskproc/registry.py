@@ -31,6 +31,7 @@ from taskproc.handlers import (
     same_source,
     where,
 )
+from taskproc.results import Results
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,11 @@ class Handler:
     def arguments(self) -> Arguments:
         """Its parameters without ``self`` or ``cls``."""
         return Arguments(self.name, self.function, bound=self.owner is not None or self.takes_class)
+
+    @cached_property
+    def results(self) -> Results:
+        """What it returns, on its way to a record and back."""
+        return Results(self.name, self.function)
 
     @cached_property
     def takes_class(self) -> bool:

@@ -1,9 +1,10 @@
--- Deletes one settled batch whose time has come, or dead letters of an open one; member is its entry in the index of what
+-- Deletes one settled batch whose time has come, or dead letters and records of an open one; member is its entry in the index of what
 -- has settled. One whose cancelled tasks still run is put off. Returns what it cost.
 local function batch_forget(P, now_ms, member, retention)
   local settled = key(P, 'settled')
   local batch, q = string.match(member, '^([^:]+):?(.*)$')
   local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'zombies', 'idem')
+  if q == '+' then return 10 * records_prune(P, batch, now_ms - retention) end
   if q ~= '' then return 10 * open_prune(P, batch, q, now_ms - retention) end
   if whole(b[2]) > 0 then
     redis.call('ZADD', settled, now_ms - retention + math.max(1000, math.min(retention, 60000)), batch)
@@ -12,7 +13,8 @@ local function batch_forget(P, now_ms, member, retention)
   local keys = 0
   redis.call('ZREM', settled, batch)
   if b[1] then
-    local _, looked = batch_drop(P, {id = batch, tenant = b[1]})
+    local _, looked, records = batch_drop(P, {id = batch, tenant = b[1]})
+    if records then looked = looked + records_drop(P, batch) end
     redis.call('ZREM', key(P, 'tb', b[1]), batch)
     keys = looked
   end

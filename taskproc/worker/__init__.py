@@ -37,6 +37,7 @@ from taskproc.worker.execution import Execution, Stop
 from taskproc.worker.executor import Executor
 from taskproc.worker.fetcher import Fetcher
 from taskproc.worker.heartbeat import Heartbeat
+from taskproc.worker.keeping import Keeper
 from taskproc.worker.loop import Loop
 from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
@@ -64,6 +65,7 @@ class Worker:
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
         self._executor = Executor(options, decoder, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
+        self._keeper = Keeper(options, maker.registry, store.tasks)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
         self._upkeep = Loop("upkeep", upkeep.step)
         self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
@@ -142,9 +144,13 @@ class Worker:
     async def _run_one(self, execution: Execution, scope: Scope) -> None:
         began = time.perf_counter()
         outcome = await self._executor.run(execution, scope)
+        us = int((time.perf_counter() - began) * 1e6)
+        if execution.extended:
+            await self._keeper.keep(execution, outcome)
+        if self._services.progresses:
+            self._services.progresses.end(execution.context)
         if execution.member not in self._slots.held:
             return  # it was handed back while it would not end
-        us = int((time.perf_counter() - began) * 1e6)
         if outcome is None:
             self._settler.drop(execution)
         else:
@@ -233,6 +239,7 @@ class Worker:
 
     async def _finish(self) -> None:
         """Hand back what is still held, settle everything, leave."""
+        await self._services.progresses.close()
         self._store.patience = FLUSH_SECONDS
         if self._heartbeat.started:
             with anyio.move_on_after(FLUSH_SECONDS), suppress(SchemaMismatch):

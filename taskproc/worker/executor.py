@@ -147,8 +147,7 @@ class Executor:
             assert self._options.execute is not None
             return await self._options.execute(context)
         if handler.options.executor == "process":
-            await self._processes.call(handler, context)
-            return None
+            return await self._processes.call(handler, context, call.extension.get("k") == "a")
         if handler.owner is None:
             return await self._invoke(handler, handler.bind(None), call)
         async with AsyncExitStack() as stack:

@@ -1,4 +1,5 @@
-"""What a running task may ask of its worker: its batch's counters, a longer lease, more tasks for its batch."""
+"""What a running task may ask of its worker: its batch's counters, a longer lease, more tasks for its batch, and
+what it may tell: its progress."""
 
 from __future__ import annotations
 
@@ -9,10 +10,11 @@ from typing import Any
 from taskproc.batch import Batch, Build, Maker, fill
 from taskproc.context import TaskContext
 from taskproc.errors import BatchCancelled, NotFound
-from taskproc.model import BatchInfo
+from taskproc.model import BatchInfo, Progress
 from taskproc.store import Store
 from taskproc.store.work import Work
 from taskproc.worker.execution import Execution
+from taskproc.worker.progress import Progresses
 
 
 class WorkerServices:
@@ -24,6 +26,7 @@ class WorkerServices:
         self._work = work
         self._held = held
         self._loop = asyncio.get_running_loop()
+        self.progresses = Progresses(store.tasks, held)
 
     async def batch(self, batch_id: str) -> BatchInfo | None:
         """The batch's counters now."""
@@ -39,6 +42,10 @@ class WorkerServices:
         if context.batch_id is None:
             raise NotFound(f"task {context.id} belongs to no batch")
         await append(self._store, self._maker, context.queue, context.tenant, context.batch_id, build, None)
+
+    async def progress(self, context: TaskContext, progress: Progress) -> None:
+        """Note how far a task has come; it goes to Redis by itself."""
+        self.progresses.tell(context, progress)
 
     def call(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
         """Run an async function on the loop and wait for it, from a handler's thread."""
