@@ -10,14 +10,14 @@
 -- Returns: {state, queue, tenant, batch, batch created_us, now_ms, score ms, body, errors, kept, outcome, result, progress,
 --   batch ended_us} with state running (the score being the time of the claim), delayed, dead, ready, done, failed or
 --   cancelled; kept: 1 where it has a record; outcome as include/record_end.lua has it, or empty; result: one that is kept
---   apart; progress: JSON or empty; {"more", cursor}; {"unknown", tenant of the batch or empty}
+--   apart; progress: JSON or empty; {"more", cursor}; {"unknown"}, with the tenant where the batch is there
 -- Includes: guard, now, batch_read, run_split, task_held, task_seek, errors_read, record_find, watch
 -- Cost: O(1), or O(window) for a ready task
 local slot = KEYS[1]
 local P, task, cursor, level = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 guard(slot)
 local id, b = string.sub(task, 23), batch_read(P, string.sub(task, 1, 22))
-if not b.state then return {'unknown', ''} end
+if not b.state then return {'unknown'} end
 local record, rest, place, more = record_find(P, b.id, id), {}, nil, nil
 if record then
   local stop = string.find(record, '\n', 1, true) or 0

@@ -112,8 +112,8 @@ class TaskContext:
     async def progress(self, done: float, total: float | None = None, note: str = "") -> None:
         """Tell how far the task has come, as ``TaskInfo.progress`` shows while it runs.
 
-        At most four times a second it is stored; of what is told in between the last counts. What isn't stored when the attempt ends goes with it. Raises
-        InvalidValue for what is no number, or a note above 1,000 bytes.
+        It is stored at most four times a second; of what is told in between the last counts, and what isn't stored when
+        the attempt ends goes with it. Raises InvalidValue for what is no number, or a note above 1,000 bytes.
         """
         await self._service().progress(self, progress_of(done, total, note))
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 import orjson
 
 from taskproc.codec import read_body
-from taskproc.errors import CorruptTask
 from taskproc.model import Progress, TaskInfo, TaskState, progress_of
 from taskproc.sealing import SEAL, Sealer, open_result_without_keys, owner_of
 from taskproc.values import LARGEST, from_ms
@@ -71,10 +70,8 @@ def open_result(info: TaskInfo, stored: bytes, sent: bytes, large: bytes, sealer
         with suppress(binascii.Error):
             rest = base64.b64decode(rest, validate=True)
     if sealer is not None:
-        with suppress(CorruptTask):
-            parent = read_body(stored).text("p")
-            owner = owner_of(info.id[:22], parent)
-            return sealer.open_result(info.tenant, owner, info.queue, info.id[22:].encode(), rest), ""
+        owner = owner_of(info.id[:22], read_body(stored).text("p"))
+        return sealer.open_result(info.tenant, owner, info.queue, info.id[22:].encode(), rest), ""
     return open_result_without_keys(rest) if rest[:1] == SEAL else rest, ""
 
 

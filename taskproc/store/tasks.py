@@ -92,7 +92,7 @@ class Tasks:
         if reply[0] == b"more":
             return Found(None)
         if reply[0] == b"unknown":
-            return Found(None, tenant=reply[1].decode("utf-8", "replace"))
+            return Found(None, tenant=b"".join(reply[1:]).decode("utf-8", "replace"))
         with reading(f"task {task_id}"):
             info, sent = _read(task_id, reply)
         stored, large = reply[7], reply[11]
