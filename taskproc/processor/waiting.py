@@ -134,13 +134,13 @@ class Waits:
     def news(self, *ids: str) -> Iterator[asyncio.Event]:
         """An event that is set when there is news of any of some batches and tasks, and when this process listens again."""
         self._listen()
-        news = asyncio.Event()
-        for id in ids:
+        news, names = asyncio.Event(), set(ids)
+        for id in names:
             self._waiters.setdefault(id, set()).add(news)
         try:
             yield news
         finally:
-            for id in ids:
+            for id in names:
                 self._waiters[id].discard(news)
                 if not self._waiters[id]:
                     del self._waiters[id]
