@@ -10,6 +10,7 @@ import redis
 from taskproc.store.scripts import to_json
 from tests.direct import ERROR, PAYLOAD, Direct, body, ending
 from tests.direct import group as settlement
+from tests.told import Told
 
 KEPT = b'{"k":"a"}\n'
 
@@ -73,6 +74,22 @@ def test_only_kept_tasks_have_records(direct: Direct) -> None:
     lists = to_json([["r", "q", 2, 0, False, 1]])
     answer = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, looks_kept, plain)
     assert records(direct, answer[1].decode()) == []
+
+
+def test_other_kinds_of_keeping_have_no_records(direct: Direct) -> None:
+    lists = to_json([["r", "q", 2, 0, False, 1]])
+    bodies = [b'0000000000+{"k":"f"}\n' + PAYLOAD, b'0000000001+{"k":"n"}\n' + PAYLOAD]
+    batch = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *bodies)[1].decode()
+    assert records(direct, batch) == []
+
+
+def test_a_batch_with_records_has_the_queues_of_its_tasks(direct: Direct) -> None:
+    batch = create(direct, 2, plain=1)
+    assert direct.record("b", batch)["queues"] == "q"
+    assert direct.counters(batch) == ("running", 3, 3, 0, 0)
+    assert append(direct, batch, "0123456789", 50, 2) == [b"ok"]
+    assert direct.record("b", batch)["queues"] == "q"
+    assert direct.counters(batch) == ("running", 5, 5, 0, 0)
 
 
 def test_a_continuation_has_its_record_when_it_fires(direct: Direct) -> None:
@@ -239,6 +256,20 @@ def test_records_of_single_tasks_are_dropped_by_age_50_at_a_time(direct: Direct)
     direct.settle(leases[59:], "done")
 
 
+def test_records_end_while_others_begin(direct: Direct) -> None:
+    first, second = single(direct, 0), single(direct, 1)
+    leases = direct.claim(2)
+    direct.settle(leases[:1], "done")
+    direct.wait(900)
+    direct.settle(leases[1:], "done")
+    direct.wait(200)
+    direct.prune(1_000)
+    assert [state(direct, first), state(direct, second)] == [b"unknown", b"done"]
+    direct.wait(900)
+    direct.prune(1_000)
+    assert state(direct, second) == b"unknown"
+
+
 def test_dead_letters_of_single_tasks_are_dropped_to_the_end(direct: Direct) -> None:
     for n in range(120):
         direct.single(n)
@@ -299,6 +330,24 @@ def test_who_waits_for_a_task_is_told_of_its_end_alone(direct: Direct) -> None:
     assert not direct.client.hexists(home, field)
     assert read(direct, tasks[0], 1)[0] == b"done"
     assert not direct.client.hexists(home, field)
+
+
+def test_who_waits_is_told_and_nobody_else(direct: Direct) -> None:
+    tasks, told = [single(direct, n) for n in range(3)], Told(direct)
+    leases = direct.claim(3)
+    read(direct, tasks[1], 1)
+    direct.settle(leases[:1], "done")
+    assert told.ids() == []
+    direct.settle(leases[1:2], "done")
+    assert told.ids() == [tasks[1]]
+    read(direct, tasks[2], 1)
+    assert direct.once("task_cancel", tasks[2], "", "") == [b"running"]
+    direct.settle(leases[2:], "cancelled")
+    assert told.ids() == [tasks[2]]
+    plain = direct.single(9)
+    assert read(direct, plain, 1)[0] == b"ready"
+    direct.settle(direct.claim(), "done")
+    assert told.ids() == [plain[:22]]
 
 
 def test_a_full_redis_lets_waits_and_ends_through(direct: Direct) -> None:

@@ -124,6 +124,17 @@ def test_progress_is_fenced_by_the_lease(direct: Direct) -> None:
     direct.client.hset(direct.key("run"), again[:32], entry)
 
 
+def test_progress_keeps_the_time_of_the_claim(direct: Direct) -> None:
+    batch = direct.create(1)
+    claimed = direct.now
+    [lease] = direct.claim()
+    for wait in (1_000, 1_000):
+        direct.wait(wait)
+        assert direct.call("task_progress", lease, b"[1]") == [b"ok"]
+        found = direct.call("task_read", f"{batch}{0:010}", "", 0)
+        assert (found[0], found[6], found[7][-26:]) == (b"running", str(claimed).encode(), b'["tests.handlers.noop",[]]')
+
+
 def test_a_retried_task_has_no_progress_and_its_body_is_as_before(direct: Direct) -> None:
     direct.create(1)
     [lease] = direct.claim()

@@ -291,6 +291,24 @@ async def test_records_that_were_never_committed_are_dropped(instance: Instance)
             assert instance.names(":rec") == []
 
 
+async def test_an_audit_lets_records_be(instance: Instance) -> None:
+    async with instance.worker(**FAR) as proc:
+        task_id = await proc.enqueue_task("default", "acme", keeping.double, 1)
+        assert await proc.wait_result(task_id, 10) == 2
+
+        async def build(batch: Batch) -> None:
+            await batch.enqueue_many(keeping.double, [(n,) for n in range(1_500)])
+            assert (await proc.audit(repair=True)).differences == ()
+
+        batch_id = await proc.enqueue_batch("default", "acme", build)
+        assert await proc.append_batch("default", "acme", batch_id, build)
+        assert (await proc.audit(repair=True)).differences == ()
+        assert (await proc.wait_batch(batch_id, 20)).done == 3_000
+        assert await proc.wait_result(task_id, 10) == 2
+        await prune(instance, proc)
+        assert instance.names(":rec") == []
+
+
 # under keys
 
 

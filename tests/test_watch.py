@@ -20,11 +20,13 @@ from taskproc import (
     TaskProcessor,
     TaskState,
 )
+from taskproc.store.scripts import to_json
 from tests import handlers, keeping
 from tests.building import naps, noops
-from tests.direct import ERROR, Direct
+from tests.direct import ERROR, Direct, group
 from tests.harness import FAR, UNKNOWN, Instance, until
 from tests.proxy import Proxy
+from tests.told import Told
 
 
 @pytest.fixture(autouse=True)
@@ -188,28 +190,6 @@ async def _over(proc: TaskProcessor) -> bool:
 # who is told of what
 
 
-class Told:
-    """The messages of an instance."""
-
-    def __init__(self, direct: Direct) -> None:
-        self._pubsub = direct.client.pubsub()
-        self._pubsub.subscribe(direct.prefix + "changed", direct.prefix + "settled")
-        self._direct = direct
-        self.ids()
-
-    def ids(self) -> list[str]:
-        """What was told since the last look."""
-        self._direct.client.publish(self._direct.prefix + "changed", "end")
-        found: list[str] = []
-        while True:
-            message = self._pubsub.get_message(timeout=5)
-            assert message is not None
-            if message["type"] == "message" and message["data"] == b"end":
-                return found
-            if message["type"] == "message":
-                found.append(message["data"].decode())
-
-
 def test_a_change_is_told_once_until_somebody_looks_again(direct: Direct) -> None:
     batch, told = direct.create(5), Told(direct)
     leases = direct.claim(5)
@@ -252,6 +232,30 @@ def test_claims_are_told_to_who_watches_a_task(direct: Direct) -> None:
     direct.settle(second)
     direct.settle(direct.claim())
     assert told.ids() == [batch]
+
+
+def test_a_step_tells_of_a_batch_once(direct: Direct) -> None:
+    batch, told = direct.create(1, queues=["q", "mail"]), Told(direct)
+    leases = direct.claim(2, queues=["q", "mail"])
+    direct.call("batch_get", 2, batch)
+    direct.append(batch)
+    assert told.ids() == [batch]
+    direct.call("batch_get", 2, batch)
+    direct.step(0, [group(leases[:1]), group(leases[1:], queue="mail")])
+    assert told.ids() == [batch]
+
+
+def test_all_that_moves_counters_is_told(direct: Direct) -> None:
+    batch, told = direct.create(4), Told(direct)
+    [dead] = direct.kill()
+    for do in (
+        lambda: direct.append(batch),
+        lambda: direct.once("task_cancel", f"{batch}{3:010}", "", ""),
+        lambda: direct.once("dead_retry", to_json([[batch, "q", dead[22:]]]), 0),
+    ):
+        direct.call("batch_get", 2, batch)
+        do()
+        assert told.ids() == [batch]
 
 
 def test_what_is_over_is_not_watched(direct: Direct) -> None:
