@@ -28,7 +28,7 @@ from taskproc.context import current
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.model import BatchState
 from taskproc.options import Options
-from taskproc.outcome import Dead, Outcome, Released
+from taskproc.outcome import DONE, Dead, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
@@ -145,9 +145,9 @@ class Worker:
         began = time.perf_counter()
         outcome = await self._executor.run(execution, scope)
         us = int((time.perf_counter() - began) * 1e6)
-        if execution.extended:
+        if execution.extended and outcome is not DONE:
             await self._keeper.keep(execution, outcome)
-        if self._services.progresses:
+        if self._services.progresses.writers:
             self._services.progresses.end(execution.context)
         if execution.member not in self._slots.held:
             return  # it was handed back while it would not end

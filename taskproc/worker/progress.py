@@ -23,15 +23,12 @@ class Progresses:
         self._tasks = tasks
         self._held = held
         self._latest: dict[str, Progress] = {}
-        self._writers: dict[TaskContext, tuple[str, asyncio.Task[None]]] = {}
+        self.writers: dict[TaskContext, tuple[str, asyncio.Task[None]]] = {}
         self._running: set[asyncio.Task[None]] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._writers)
 
     def tell(self, context: TaskContext, progress: Progress) -> None:
         """Take over what a handler tells."""
-        member, writer = self._writers.get(context, ("", None))
+        member, writer = self.writers.get(context, ("", None))
         if writer is None:
             member = next((m for m, execution in self._held.items() if execution.context is context), "")
             if not member:
@@ -39,7 +36,7 @@ class Progresses:
         self._latest[member] = progress
         if writer is None or writer.done():
             writer = asyncio.create_task(self._write(member), name="taskproc-progress")
-            self._writers[context] = member, writer
+            self.writers[context] = member, writer
             self._running.add(writer)
             writer.add_done_callback(self._running.discard)
 
@@ -54,13 +51,13 @@ class Progresses:
 
     def end(self, context: TaskContext | None) -> None:
         """A task has ended: what it has told and isn't stored is dropped. A call on its way finds no lease any more."""
-        member, _ = self._writers.pop(context, ("", None)) if context is not None else ("", None)
+        member, _ = self.writers.pop(context, ("", None)) if context is not None else ("", None)
         self._latest.pop(member, None)
 
     async def close(self) -> None:
         """Write no more."""
         self._latest.clear()
-        self._writers.clear()
+        self.writers.clear()
         for writer in self._running:
             writer.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
