@@ -138,7 +138,7 @@ async def use() -> None:
         picture: bytes = await proc.wait_result(single, timeout=3)
         number: int = await acme.wait_result(own, timedelta(seconds=3)) + 1
         named: int = await proc.wait_result(TaskId[int]("of a type that is known"), 3)
-    print(named, await proc.wait_result("of any type", 3))
+        print(named, await proc.wait_result("of any type", 3))
         async for step in proc.watch(single):
             progress: Progress | None = step.progress
             print(step.attempt, progress and progress.done / 2)
