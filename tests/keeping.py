@@ -115,6 +115,14 @@ async def wait_for(name: str, result: int = 0) -> int:
     return result
 
 
+@task(keep="all")
+async def wait_for_text(name: str, size: int) -> str:
+    """The same, with a text of a size."""
+    note("start", tag=name)
+    await gate(name).wait()
+    return "x" * size
+
+
 @task
 async def wait_plainly(name: str) -> None:
     """The same, of which nothing is kept."""

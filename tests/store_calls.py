@@ -11,7 +11,7 @@ from hypothesis.stateful import precondition, rule
 
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
-from tests.model import Batch, Continuation, Made
+from tests.parts import Batch, Continuation, Made
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
 LEASE = 1_000
@@ -169,6 +169,8 @@ class StoreCalls(StoreMachine):
                 st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
             )
             task = self.model.tasks.get(task_id)
+            if task is not None and (task.kept or task.attempts):  # workers say it of those with an extension
+                verb = verb or "done"
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
             group[2] += 1_000

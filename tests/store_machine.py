@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from taskproc.keys import SCHEMA
 from taskproc.store.lua import load, names
-from tests.model import Model, Task
+from tests.model import Model
+from tests.parts import Task
 from tests.sweep import Sweep
 
 CLOCK = """

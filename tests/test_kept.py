@@ -10,56 +10,8 @@ import redis
 from taskproc.store.scripts import to_json
 from tests.direct import ERROR, PAYLOAD, Direct, body, ending
 from tests.direct import group as settlement
+from tests.kept import append, create, kept, read, records, single, state
 from tests.told import Told
-
-KEPT = b'{"k":"a"}\n'
-
-
-def kept(local: int, payload: bytes = PAYLOAD) -> bytes:
-    """The body of a task with a record."""
-    return f"{local:010}+".encode() + KEPT + payload
-
-
-def create(direct: Direct, count: int = 1, *, delay: int = 0, plain: int = 0) -> str:
-    """A batch of tasks with records, and some without."""
-    bodies = [*(kept(n) for n in range(count)), *(body(count + n) for n in range(plain))]
-    lists = to_json([["d" if delay else "r", "q", count + plain, delay, False, count]])
-    answer = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *bodies)
-    assert answer[0] == b"ok", answer
-    return str(answer[1].decode())
-
-
-def single(direct: Direct, local: int = 0, *, delay: int = 0, payload: bytes = PAYLOAD) -> str:
-    """A task of no batch with a record; its id."""
-    lists = to_json([["d" if delay else "r", "q", 1, delay, False, 1]])
-    answer = direct.once("task_enqueue", "acme", "acme", "", 9, lists, f"{local:010}", kept(local, payload))
-    assert answer[0] == b"ok", answer
-    return str(answer[1].decode())
-
-
-def append(direct: Direct, batch: str, nonce: str, start: int, count: int) -> list[bytes]:
-    """Append a staged segment of tasks with records."""
-    seg = f"{batch}+{nonce}"
-    lists = to_json([["r", "q", count, 0, False, count]])
-    assert direct.call("batch_stage", seg, 0, 1, lists, *(kept(start + n) for n in range(count))) == [b"ok"]
-    sizes = to_json([["r", "q", count], ["rec", "", count, f"{start:010}"]])
-    return list(direct.once("segment_commit", batch, "acme", seg, "", sizes))
-
-
-def read(direct: Direct, task: str, watch: int = 0) -> list[Any]:
-    """What is read of a task."""
-    return direct.call("task_read", task, "", watch)
-
-
-def state(direct: Direct, task: str) -> bytes:
-    """The state of a task."""
-    return bytes(read(direct, task)[0])
-
-
-def records(direct: Direct, seg: str) -> list[bytes]:
-    """The fields of a segment's records."""
-    return sorted(direct.client.hkeys(direct.key("b", seg, "rec")))
-
 
 # written
 
@@ -230,89 +182,6 @@ def test_a_waiting_task_that_is_cancelled_is_told_as_such(direct: Direct) -> Non
         assert direct.once("task_cancel", task, "", "") == [b"ok"]
         assert state(direct, task) == b"cancelled"
         assert read(direct, task)[10].startswith(b"cancelled 0 0 ")
-
-
-# dropped
-
-
-def test_records_of_single_tasks_are_dropped_by_age_50_at_a_time(direct: Direct) -> None:
-    tasks = [single(direct, n) for n in range(60)]
-    leases = direct.claim(60)
-    for lease in leases[:55]:
-        assert direct.call("task_result", lease, b"large") == [b"ok"]
-    direct.settle(leases[:1], "retry", 0, ERROR)
-    direct.settle([*leases[1:55], *direct.claim()], "done")
-    read(direct, tasks[55], 1)
-    direct.wait(1_000)
-    direct.settle(leases[55:59], "done")
-    home = tasks[0][:22]
-    assert direct.prune(500)[1:3] == [0, 1]
-    assert direct.client.zcard(direct.key("b", home, "kept")) == 9
-    assert direct.prune(500)[1:3] == [1, 1]
-    assert [n for n, task in enumerate(tasks) if state(direct, task) != b"unknown"] == [55, 56, 57, 58, 59]
-    assert direct.client.hlen(direct.key("b", home, "e")) == 0
-    assert [field[10:] for field in records(direct, home)] == [b"", b"o"] * 4 + [b""]
-    assert direct.prune(500)[1:3] == [0, 0]
-    direct.settle(leases[59:], "done")
-
-
-def test_records_end_while_others_begin(direct: Direct) -> None:
-    first, second = single(direct, 0), single(direct, 1)
-    leases = direct.claim(2)
-    direct.settle(leases[:1], "done")
-    direct.wait(900)
-    direct.settle(leases[1:], "done")
-    direct.wait(200)
-    direct.prune(1_000)
-    assert [state(direct, first), state(direct, second)] == [b"unknown", b"done"]
-    direct.wait(900)
-    direct.prune(1_000)
-    assert state(direct, second) == b"unknown"
-
-
-def test_dead_letters_of_single_tasks_are_dropped_to_the_end(direct: Direct) -> None:
-    for n in range(120):
-        direct.single(n)
-    direct.kill(120)
-    direct.wait(10)
-    rounds = [direct.prune()[1:3] for _ in range(4)]
-    assert rounds == [[0, 1], [0, 1], [1, 1], [0, 0]]
-
-
-def test_a_tenant_with_records_is_not_forgotten(direct: Direct) -> None:
-    task = single(direct)
-    direct.settle(direct.claim(), "done")
-    direct.wait(100)
-    direct.call("tenant_prune", 50, 10)
-    assert state(direct, task) == b"done"
-    direct.prune(50)
-    direct.wait(100_000)
-    direct.call("tenant_prune", 50, 10)
-    assert direct.named("acme") == []
-
-
-# large results
-
-
-def test_a_large_result_is_fenced_by_the_lease(direct: Direct) -> None:
-    task = single(direct)
-    [lease] = direct.claim()
-    with direct.unchanged():
-        assert direct.call("task_result", lease[:-1] + "9", b"x") == [b"lost"]
-    assert direct.call("task_result", lease, b"x") == [b"ok"]
-    direct.settle([lease], "done", 0, "r")
-    assert read(direct, task)[10:12] == [read(direct, task)[10], b"x"]
-    with direct.unchanged():
-        assert direct.call("task_result", lease, b"y") == [b"lost"]
-
-
-def test_a_large_result_of_a_batch_that_is_gone_leaves_nothing(direct: Direct) -> None:
-    batch = create(direct)
-    [lease] = direct.claim()
-    direct.client.unlink(direct.key("b", batch), direct.key("b", batch, "rec"))
-    assert direct.call("task_result", lease, b"x") == [b"lost"]
-    assert not direct.client.exists(direct.key("b", batch, "rec"))
-    direct.clear()
 
 
 # who is told

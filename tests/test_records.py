@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from taskproc import Batch, BatchState, ResultNotKept, TaskId, TaskInfo, TaskProcessor, TaskState
+from taskproc import Batch, BatchState, TaskId, TaskInfo, TaskProcessor, TaskState
 from tests import handlers, keeping
 from tests.building import noops
 from tests.harness import FAR, Instance, until
@@ -35,7 +35,7 @@ async def record(proc: TaskProcessor, task_id: str) -> TaskInfo:
 # states
 
 
-@pytest.mark.row("BE-14", "BE-26", "BR-19", "BR-14", "BR-06")
+@pytest.mark.row("BE-14", "BE-26", "BR-19", "BR-14")
 async def test_a_task_is_found_in_every_state(instance: Instance) -> None:
     async with instance.open() as proc:
         before = datetime.now(UTC)
@@ -115,6 +115,11 @@ async def test_errors_of_all_attempts_stay(instance: Instance) -> None:
         errors = (await record(proc, thrice)).errors
         assert len(errors) == 3
         assert errors[0].at < errors[1].at < errors[2].at
+
+
+async def _ended(proc: TaskProcessor, count: int) -> bool:
+    totals = await proc.get_tenant("acme")
+    return totals is not None and (totals.total, totals.remaining) == (count, 0)
 
 
 async def _in_state(proc: TaskProcessor, task_id: str, state: TaskState) -> bool:
@@ -219,20 +224,10 @@ async def test_retention_in_three_modes(instance: Instance, keep: Any, kept: lis
             await chosen.enqueue_task("default", "acme", keeping.triple, 1),
             await chosen.enqueue_task("default", "acme", handlers.fail),
         ]
-        await emptied_but_dead(proc)
+        await until(lambda: _ended(proc, 2))
         found = [await proc.get_task(task_id) for task_id in ids]
         assert [n for n, info in enumerate(found) if info is not None] == kept
         assert [info.state.value for info in found if info] == [["done", "failed"][n] for n in kept]
-
-
-async def emptied_but_dead(proc: TaskProcessor) -> None:
-    """Wait until two tasks have ended."""
-
-    async def ended() -> bool:
-        totals = await proc.get_tenant("acme")
-        return totals is not None and (totals.total, totals.remaining) == (2, 0)
-
-    await until(ended)
 
 
 async def test_records_of_single_tasks_end_by_age(instance: Instance) -> None:
@@ -307,49 +302,3 @@ async def test_an_audit_lets_records_be(instance: Instance) -> None:
         assert await proc.wait_result(task_id, 10) == 2
         await prune(instance, proc)
         assert instance.names(":rec") == []
-
-
-# under keys
-
-
-@pytest.mark.parametrize("size", [10, 5_000])
-@pytest.mark.parametrize("kinds", [("signing_key",), ("encryption_key",), ("signing_key", "encryption_key")])
-async def test_results_are_sealed(instance: Instance, kinds: tuple[str, ...], size: int) -> None:
-    options: dict[str, Any] = {kind: {"signing_key": SIGNING, "encryption_key": AES}[kind] for kind in kinds}
-    async with instance.worker(**options) as proc:
-        keeping.made.append(CANARY * size)
-        one = await proc.enqueue_task("default", "acme", keeping.whatever)
-        assert await proc.wait_result(one, 10) == CANARY * size
-        keeping.made.append("another")
-        two = await proc.enqueue_task("default", "acme", keeping.whatever)
-        assert await proc.wait_result(two, 10) == "another"
-        [records] = instance.names(":rec")
-        fields = instance.client.hgetall(records)
-        assert (CANARY.encode() in b"".join(fields.values())) is (kinds == ("signing_key",) and size > 10)
-        for part in "or":
-            moved = fields.get((one[22:] + part).encode())
-            if moved is not None:
-                instance.client.hset(records, two[22:] + part, moved)
-        with pytest.raises(Exception, match="made by somebody else"):
-            await proc.wait_result(two, 10)
-        info = await record(proc, two)
-        assert info.result is None
-        assert "made by somebody else" in str(info.result_problem)
-    if "encryption_key" in kinds:
-        async with instance.open() as proc:
-            assert "encrypted" in str((await record(proc, one)).result_problem)
-
-
-async def test_a_result_that_is_not_sealed_is_not_taken(instance: Instance) -> None:
-    async with instance.worker(signing_key=SIGNING) as proc:
-        task_id = await proc.enqueue_task("default", "acme", keeping.double, 1)
-        assert await proc.wait_result(task_id, 10) == 2
-        [records] = instance.names(":rec")
-        field = task_id[22:] + "o"
-        head = instance.client.hget(records, field).partition(b"\n")[0]
-        instance.client.hset(records, field, head + b"\nj3")
-        with pytest.raises(Exception, match="not signed"):
-            await proc.wait_result(task_id, 10)
-        instance.client.hset(records, field, head + b"\nr")
-        with pytest.raises(ResultNotKept, match="it is missing"):
-            await proc.wait_result(task_id, 10)

@@ -20,6 +20,7 @@ from taskproc import (
     TaskFailed,
     TaskId,
     TaskprocError,
+    TaskProcessor,
     TaskState,
     WaitCancelled,
 )
@@ -265,6 +266,47 @@ async def test_large_results_go_apart_from_steps(instance: Instance, size: int) 
         assert await proc.wait_result(task_id, 10) == "x" * size
         apart = instance.client.hexists(key_of(instance, "b", task_id[:22], "rec"), task_id[22:] + "r")
         assert apart is (size > 2_046)
+
+
+async def test_a_full_redis_costs_a_large_result_and_not_its_task(instance: Instance) -> None:
+    async with instance.worker(**FAR) as proc:
+        ids = [await proc.enqueue_task("default", "acme", keeping.wait_for_text, "gate", size) for size in (100, 50_000)]
+        await instance.wait_records(2, "start")
+        instance.client.config_set("maxmemory", 1)
+        try:
+            keeping.gate("gate").set()
+            await until(lambda: _both_done(proc, ids))
+        finally:
+            instance.client.config_set("maxmemory", 0)
+        assert await proc.wait_result(ids[0], 10) == "x" * 100
+        with pytest.raises(ResultNotKept, match=r"Redis could not take it \(RedisFull\)"):
+            await proc.wait_result(ids[1], 10)
+        assert len(instance.recorded("start")) == 2
+
+
+async def _both_done(proc: TaskProcessor, ids: list[TaskId[str]]) -> bool:
+    infos = [await proc.get_task(task_id) for task_id in ids]
+    return all(info is not None and info.state is TaskState.DONE for info in infos)
+
+
+@pytest.mark.row("BR-06")
+async def test_an_enqueued_task_is_known_at_once_by_an_id_of_its_own(instance: Instance) -> None:
+    async with instance.worker(max_workers=1) as proc:
+        acme = proc.tenant("acme")
+        began = time.monotonic()
+        slow = await acme.enqueue(keeping.wait_for, "gate")
+        assert time.monotonic() - began < 0.05
+        await instance.wait_records(1, "start")
+        ids = [await asyncio.gather(*(acme.enqueue(keeping.double, n) for n in range(500))) for _ in range(20)]
+        every = {task_id for some in ids for task_id in some}
+        assert len(every) == 10_000
+        for task_id in (ids[0][0], ids[7][250], ids[-1][-1]):
+            info = await acme.get_task(task_id)
+            assert info is not None
+            assert (info.id, info.state) == (task_id, TaskState.READY)
+        assert not (await acme.get_task(slow)).ended  # type: ignore[union-attr]
+        keeping.gate("gate").set()
+        assert await acme.wait_result(ids[-1][-1], 30) == 998
 
 
 async def test_a_batch_of_large_results(instance: Instance) -> None:

@@ -13,6 +13,7 @@ local function batch_forget(P, now_ms, member, retention)
     redis.call('ZADD', settled, now_ms - retention + math.max(1000, math.min(retention, 60000)), batch)
     return 0
   end
+  if redis.call('ZCARD', key(P, 'b', batch, 'recs')) > 500 then return records_drop(P, batch), true end
   local keys = 0
   redis.call('ZREM', settled, batch)
   if b[1] then

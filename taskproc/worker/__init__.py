@@ -92,13 +92,8 @@ class Worker:
             if not await self._begin():
                 return
             async with anyio.create_task_group() as group:
-                for role in (
-                    self._slots.run,
-                    self._fetcher.run,
-                    self._fetcher.watch,
-                    self._upkeep.run,
-                    self._events.run,
-                ):
+                roles = (self._slots.run, self._fetcher.run, self._fetcher.watch, self._upkeep.run, self._events.run)
+                for role in roles:
                     group.start_soon(role)
                 task_status.started()
                 await self._stop.wait()
