@@ -8,7 +8,7 @@
 --   2 retention int (ms)
 --   3 limit int (at most 100)
 -- Returns: {"ok", how many were dealt with, how many were due: fewer are dealt with where they have many
---   keys, broken}; broken: those that were put off since their keys can't be used
+--   keys or are due in part, broken}; broken: those that were put off since their keys can't be used
 -- Includes: guard, now, apart, batch_forget, put_off
 -- Cost: O(n × queues) for n batches, 2,000 keys or so at most
 local slot = KEYS[1]
@@ -20,8 +20,8 @@ local members = redis.call('ZRANGEBYSCORE', settled, '-inf', now_ms - retention,
 redis.call('ZREM', settled, '') -- the first write, which a full Redis lets through
 for _, member in ipairs(members) do
   if budget <= 0 then break end
-  local cost = apart(broken, 'settled batch', member, batch_forget, P, now_ms, member, retention)
+  local cost, more = apart(broken, 'settled batch', member, batch_forget, P, now_ms, member, retention)
   if not cost then put_off(settled, now_ms - retention, member, string.find(member, '^[^:]')) end
-  done, budget = done + 1, budget - 8 - (cost or 0)
+  done, budget = done + (more and 0 or 1), budget - 8 - (cost or 0)
 end
 return {'ok', done, #members, broken}

@@ -8,8 +8,8 @@
 --   3 tasks json ({batch, queue, local id}, at most 100)
 --   4 attempts int (max_attempts from now on; 0: as before)
 -- Returns: {"ok", how many}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set,
---   dead_take, push, tenant_settle
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set, dead_take, push,
+--   tenant_settle, kept, record_again, changed
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
@@ -43,6 +43,8 @@ for _, task in ipairs(tasks) do
       redis.call('ZREM', key(P, 'settled'), b.id)
     end
     tenant_settle(P, now_ms, b.tenant, -1, -1, 0)
+    if kept(body) then record_again(P, b, id) end
+    changed(P, b, 2)
     push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, m = attempts > 0 and attempts or nil})})
     count = count + 1
   end

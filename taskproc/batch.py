@@ -151,6 +151,8 @@ class Batch:
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
+        if found.options.keep is not None:
+            options = options.of(found.options.keep)
         return self._add(place_of(options, found, self._queue), options, payload)
 
     def _enqueue_raw(self, options: CallOptions, name: str, data: bytes) -> TaskId[Any]:
@@ -173,7 +175,7 @@ class Batch:
     async def _enqueue_many(self, options: CallOptions, handler: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> int:
         self._check_open()
         found = self._maker.registry.of(handler)
-        place, extension = place_of(options, found, self._queue), options.extension()
+        place, extension = place_of(options, found, self._queue), options.of(found.options.keep).extension()
         self._check_queue(place[0])
         segment, limit, locals_, count = self._segment, self._maker.max_payload, self._locals, 0
         dump = (
@@ -212,7 +214,7 @@ class Batch:
         queue, delay_ms, _ = place_of(options, found, self._queue)
         if self._maker.sealer is not None:
             payload = self._maker.sealer.seal(self._tenant, self.id, queue, local, payload)
-        body = write_continuation(local, {"p": self.id, **options.extension()}, payload)
+        body = write_continuation(local, {"p": self.id, **options.of(found.options.keep).extension()}, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 
 

@@ -108,6 +108,11 @@ def write_segment(stored: bytes, segment: str) -> bytes:
     return stored[:12] + b'"g":"' + segment.encode() + b'",' + stored[12:] if stored[10:11] == STUB else stored
 
 
+def kept(stored: bytes) -> bool:
+    """Whether a stored task has a record whatever becomes of it: ``keep="all"``."""
+    return stored[10:11] != PLAIN and b'"k":"a"' in stored[11 : stored.find(b"\n", 11)]
+
+
 def shown_data(payload: bytes) -> bytes:
     """What callers see of a payload: the bytes of raw work, the call as JSON otherwise."""
     return payload[payload.find(b"\n") + 1 :] if payload[:1] == b"!" else payload

@@ -7,8 +7,8 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
-from taskproc.errors import TaskprocError
-from taskproc.model import BatchInfo
+from taskproc.errors import TaskCancelled, TaskprocError
+from taskproc.model import BatchInfo, Progress, progress_of
 from taskproc.values import Duration, from_us, milliseconds
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 StopReason = Literal["cancelled", "timeout", "lost", "stopping"]
-
-
-class TaskCancelled(BaseException):
-    """Ends a handler that is to stop; not an Exception, so that it passes ``except Exception``."""
 
 
 class Services(Protocol):
@@ -38,6 +34,9 @@ class Services(Protocol):
 
     async def append(self, context: TaskContext, build: Any) -> None:
         """Append to the task's own batch."""
+
+    async def progress(self, context: TaskContext, progress: Progress) -> None:
+        """Tell how far the task has come."""
 
     def call(self, function: Any, *args: Any) -> Any:
         """Run an async function on the loop from a handler's thread."""
@@ -146,6 +145,14 @@ class TaskContext:
         """
         return await self._service().get(self, wanted)
 
+    async def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task has come, as ``TaskInfo.progress`` shows while it runs.
+
+        It is stored at most four times a second; of what is told in between the last counts, and what isn't stored when
+        the attempt ends goes with it. Raises InvalidValue for what is no number, or a note above 1,000 bytes.
+        """
+        await self._service().progress(self, progress_of(done, total, note))
+
     @property
     def sync(self) -> SyncContext:
         """The same calls for a handler that runs in a thread."""
@@ -189,6 +196,10 @@ class SyncContext:
     def get(self, wanted: Any, /) -> Any:
         """The task's instance of a class, or what a provider gives."""
         return self._call(self._context.get, wanted)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task has come."""
+        self._call(self._context.progress, done, total, note)
 
     def _call(self, function: Any, *args: Any) -> Any:
         return self._context._service().call(function, *args)

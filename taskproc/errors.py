@@ -9,6 +9,9 @@ TaskprocError
 ├── NotFound                (LookupError)   no such batch or task, or it is another tenant's
 ├── NotReady                (TimeoutError)  it had not settled when the time ran out
 ├── QuotaExceeded           (RuntimeError)  there is no room for more tasks; nothing was stored
+├── TaskFailed                              the task that was waited for failed
+├── WaitCancelled           (TaskCancelled) the task that was waited for was cancelled
+├── ResultNotKept                           the task has ended, and nothing tells its result
 ├── BatchCancelled                          nothing can be appended to a cancelled batch
 ├── TaskTimeout             (TimeoutError)  an attempt passed its time limit
 ├── LeaseExpired                            an attempt ended with the worker that ran it
@@ -27,7 +30,15 @@ TaskprocError
     ├── RedisFull                           Redis is out of memory and refuses to store more
     ├── StagingLost                         staged tasks are missing; nothing was stored
     └── OutcomeUnknown                      the call may or may not have been done
+
+TaskCancelled, a BaseException, is what ends a handler that is to stop.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 
 class TaskprocError(Exception):
@@ -64,6 +75,44 @@ class NotReady(TaskprocError, TimeoutError):
 
 class QuotaExceeded(TaskprocError, RuntimeError):
     """Tasks are refused because more would wait than may; nothing was stored, and there is room again as tasks end."""
+
+
+class FailedAttempt(Protocol):
+    """How one attempt failed, as ``model.AttemptError`` has it."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def traceback(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class TaskFailed(TaskprocError):
+    """The task that was waited for failed. ``errors`` are those of its attempts, oldest first, as texts."""
+
+    def __init__(self, task_id: str, errors: Sequence[FailedAttempt] = ()) -> None:
+        last = f": {errors[-1].type}: {errors[-1].message}" if errors else ""
+        super().__init__(f"task {task_id} failed{last}")
+        self.task_id = task_id
+        self.errors = tuple(errors)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.task_id, self.errors)
+
+
+class TaskCancelled(BaseException):
+    """Ends a handler that is to stop; not an Exception, so that it passes ``except Exception``."""
+
+
+class WaitCancelled(TaskprocError, TaskCancelled):
+    """The task that was waited for was cancelled. ``except TaskCancelled`` catches it, and so does ``except Exception``."""
+
+
+class ResultNotKept(TaskprocError):
+    """A task has ended, and nothing tells its result: it was not kept, or could not be."""
 
 
 class BatchCancelled(TaskprocError):

@@ -20,7 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
 Executor = Literal["process"]
-Keep = Literal["failed", "none"]
+Keep = Literal["failed", "all", "none"]
+KEEPS: tuple[Keep | None, ...] = (None, "failed", "all", "none")
 
 MARK = "__taskproc__"
 
@@ -92,7 +93,7 @@ def task(
         retry_on=_exceptions(retry_on),
         timeout_ms=None if timeout is None else milliseconds("timeout", timeout, positive=True),
         executor=_choice("executor", executor, (None, "process")),
-        keep=_choice("keep", keep, (None, "failed", "none")),
+        keep=_choice("keep", keep, KEEPS),
         raw=_choice("raw", raw, (True, False)),
     )
 

@@ -64,12 +64,20 @@ KEYS = (
     Key("b:<seg>:segs", "set", "live lists of appended segments", "empty, cancel, pruned"),
     Key("b:<seg>:a", "set", "idempotency keys of appends", "pruned"),
     Key("b:<seg>:staged", "hash", "chunks and lists of a segment that is not committed", "commit, pruned"),
-    Key("run", "hash", "running tasks: id → queue, time of claim, body", "settle, rescue"),
+    Key(
+        "b:<seg>:rec",
+        "hash",
+        'records of keep="all": local id → queue and body; id and o: how it ended, r: a large result, w: watched',
+        "pruned",
+    ),
+    Key("b:<seg>:recs", "zset", "appended segments with records: first local id and nonce", "pruned"),
+    Key("b:<seg>:kept", "zset", "records of an open batch: local id → ended (ms)", "pruned"),
+    Key("run", "hash", "running tasks: id → queue, time of claim and progress, body", "settle, rescue"),
     Key("leases", "zset", "task id and token → deadline (ms)", "settle, rescue"),
     Key("cx", "zset", "running tasks that are being cancelled → since (ms)", "settle, rescue"),
     Key("delayed", "zset", "segment and queue → its earliest due task (ms)", "empty"),
     Key("dead:<queue>", "zset", "batch → its earliest dead letter (ms)", "empty"),
-    Key("settled", "zset", "settled batches, and dead letters of open batches → since (ms)", "pruned"),
+    Key("settled", "zset", "settled batches, and dead letters and records of open batches → since (ms)", "pruned"),
     Key("staging", "zset", "segments being staged → last chunk (ms)", "commit, pruned"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
@@ -79,7 +87,8 @@ KEYS = (
 )
 
 CHANNELS = {
-    "settled": "ids of batches that settled, when somebody waits for them",
+    "settled": "ids of batches that settled and of tasks that ended, when somebody waits for them",
+    "changed": "ids of batches and tasks that have changed, when somebody watches them",
     "cancel": "ids of batches and tasks that were cancelled",
     "control": "pause, resume",
 }

@@ -6,7 +6,8 @@ import logging
 import time
 from typing import Any
 
-from taskproc.context import TaskCancelled, TaskContext
+from taskproc.context import TaskContext
+from taskproc.errors import TaskCancelled
 from taskproc.options import CallNext
 from taskproc.outcome import Bury, Cancel, Retry, Snooze
 from taskproc.worker.telling import text, type_name

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from taskproc.values import number, text
+
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -65,8 +67,26 @@ class AttemptError:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running task has come, as its handler says. ``total`` is None where it doesn't know."""
+
+    done: float
+    total: float | None = None
+    note: str = ""
+
+
+def progress_of(done: object, total: object, note: object) -> Progress:
+    """What a handler tells of its progress. Raises InvalidValue."""
+    return Progress(number("done", done), None if total is None else number("total", total), text("note", note, 1_000))
+
+
+@dataclass(frozen=True, slots=True)
 class TaskInfo:
-    """A task that has not ended, or a dead letter. ``data`` is the call as it is stored, arguments as JSON."""
+    """A task that has not ended, a dead letter, or with keep="all" any task until its retention ends.
+
+    ``data`` is the call as it is stored, arguments as JSON. ``started_at`` is when its last attempt was claimed. Those with
+    ``kept`` have a record: ``result`` is what the handler returned, ``result_problem`` why that isn't there.
+    """
 
     id: str
     name: str
@@ -79,8 +99,57 @@ class TaskInfo:
     created_at: datetime
     scheduled_for: datetime | None
     data: bytes = field(repr=False)
-    progress: Mapping[str, object] | None = None
+    progress: Progress | None = None
     errors: tuple[AttemptError, ...] = ()
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    kept: bool = False
+    result: object = field(default=None, repr=False)
+    result_problem: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is done, failed or cancelled."""
+        return self.state in ENDED
+
+
+ENDED = (TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent:
+    """A batch's state and counters at one moment, as ``watch`` tells them."""
+
+    id: str
+    state: BatchState
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    remaining: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has settled."""
+        return self.state is not BatchState.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """A task's state and progress at one moment, as ``watch`` tells them."""
+
+    id: str
+    state: TaskState
+    attempt: int
+    progress: Progress | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is done, failed or cancelled."""
+        return self.state in ENDED
+
+
+Event = BatchEvent | TaskEvent
 
 
 @dataclass(frozen=True, slots=True)

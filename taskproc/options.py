@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -13,7 +13,7 @@ import orjson
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff, Exponential
 from taskproc.errors import InvalidValue
-from taskproc.handlers import Keep
+from taskproc.handlers import KEEPS, Keep
 from taskproc.sealing import Keys, Sealer, TenantKeys
 from taskproc.serializing import Serializer
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, queue_names, shown, timestamp_ms
@@ -224,6 +224,10 @@ class CallOptions:
             found["k"] = self.keep[0]
         return found
 
+    def of(self, keep: Keep | None) -> CallOptions:
+        """These, and with them what a handler keeps, where Redis has to know it and the call says nothing else."""
+        return replace(self, keep=keep) if keep == "all" and self.keep is None else self
+
     def merged(self, other: CallOptions) -> CallOptions:
         """These with what another sets put over them."""
         default = CallOptions()
@@ -248,8 +252,8 @@ def call_options(
         raise InvalidValue("delay and delay_until: give one of them")
     if not one_of(on, CONDITIONS):
         raise InvalidValue(f"on={shown(on)}: use one of {', '.join(CONDITIONS)}")
-    if not one_of(keep, (None, "failed", "none")):
-        raise InvalidValue(f"keep={shown(keep)}: use 'failed' or 'none'")
+    if not one_of(keep, KEEPS):
+        raise InvalidValue(f"keep={shown(keep)}: use 'failed', 'all' or 'none'")
     if idempotency_key is not None and (not isinstance(idempotency_key, str) or not idempotency_key):
         raise InvalidValue(f"idempotency_key={shown(idempotency_key)}: use a text that is not empty")
     return CallOptions(

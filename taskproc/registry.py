@@ -35,6 +35,7 @@ from taskproc.handlers import (
     where,
 )
 from taskproc.injection import Wants, hints, marks, wants
+from taskproc.results import Results
 from taskproc.serializing import SerializedArguments, Serializer
 
 
@@ -58,6 +59,11 @@ class Handler:
         if self.serializer is None:
             return Arguments(self.name, self.function, bound=bound, injected=self.injected)
         return SerializedArguments(self.name, self.function, self.serializer, bound=bound, injected=self.injected)
+
+    @cached_property
+    def results(self) -> Results:
+        """What it returns, on its way to a record and back."""
+        return Results(self.name, self.function)
 
     @cached_property
     def injected(self) -> tuple[str, ...]:

@@ -107,10 +107,21 @@ class Sealer:
 
     def seal(self, tenant: str, owner: str, queue: str, local: bytes, payload: bytes) -> bytes:
         """A payload under the first key of each kind. ``owner``: the batch, that of a continuation, or nothing."""
-        place = _place(tenant, queue, owner, local)
+        return self._sealed(tenant, _place(tenant, queue, owner, local), handler_name(payload), payload)
+
+    def seal_result(self, tenant: str, owner: str, queue: str, local: bytes, name: str, result: bytes) -> bytes:
+        """A task's result, bound to the task and to being its result."""
+        return self._sealed(tenant, _place(tenant, queue, owner, local, "result"), name, result)
+
+    def open_result(self, tenant: str, owner: str, queue: str, local: bytes, result: bytes) -> bytes:
+        """The result that was sealed for a task. Raises UntrustedTask, or KeyMissing."""
+        place = _place(tenant, queue, owner, local, "result")
+        return self._decrypted(tenant, place, self._verified(place, result))
+
+    def _sealed(self, tenant: str, place: bytes, name: str, payload: bytes) -> bytes:
         if self._encrypts:
             key, nonce = self._ring(tenant).first, os.urandom(NONCE)
-            head = ENCRYPTED + handler_name(payload).encode() + b"\n"
+            head = ENCRYPTED + name.encode() + b"\n"
             payload = head + tell(key) + nonce + _aes()(key).encrypt(nonce, payload, place + head)
         if self._signing is not None:
             key = self._signing.first
@@ -171,8 +182,13 @@ def open_without_keys(payload: bytes) -> bytes:
     return _NO_KEYS.open("", "", "", None, b"", payload)
 
 
-def _place(tenant: str, queue: str, owner: str, local: bytes) -> bytes:
-    return orjson.dumps([tenant, queue, owner, local.decode("ascii", "replace")])
+def open_result_without_keys(result: bytes) -> bytes:
+    """The same of a sealed result."""
+    return _NO_KEYS.open_result("", "", "", b"", result)
+
+
+def _place(tenant: str, queue: str, owner: str, local: bytes, *part: str) -> bytes:
+    return orjson.dumps([tenant, queue, owner, local.decode("ascii", "replace"), *part])
 
 
 def _mac(key: bytes, place: bytes, payload: bytes) -> bytes:

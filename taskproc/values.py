@@ -11,6 +11,7 @@ Duration = timedelta | float | int
 
 LONGEST = timedelta(days=36525)
 LAST_MS = 253_402_300_799_000
+LARGEST = 10**15
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -85,6 +86,13 @@ def count(name: str, value: object, least: int = 1, most: int = 1_000_000) -> in
     """A whole number within bounds. Raises InvalidValue that names it."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InvalidValue(f"{name}={shown(value)}: use a whole number from {least} to {most}")
+    return value
+
+
+def number(name: str, value: object) -> float:
+    """A finite number, whole or not. Raises InvalidValue that names it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        raise InvalidValue(f"{name}={shown(value)}: use a finite number")
     return value
 
 

@@ -9,66 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-ENDED = {"done", "failed", "cancelled"}
-
-
-@dataclass
-class Task:
-    """One task. ``state``: delayed, ready, running, dead or gone."""
-
-    id: str
-    batch: Batch
-    queue: str
-    state: str
-    due: int = 0
-    attempts: int = 0
-    deliveries: int = 0
-    member: str = ""
-    deadline: int = 0
-    stopping: bool = False
-    zombie: bool = False  # it was running when its batch was cancelled: counted, still leased
-    parent: str = ""
-    died: int = 0
-
-
-@dataclass
-class Continuation:
-    """A task that waits for its batch."""
-
-    on: str
-    queue: str
-    local: str
-    delay: int
-
-
-@dataclass
-class Batch:
-    """One batch, or a tenant's open one."""
-
-    id: str
-    tenant: str
-    state: str = "running"
-    total: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    settled_at: int = 0
-    idem: str = ""
-    appended: set[str] = field(default_factory=set)
-    continuations: list[Continuation] = field(default_factory=list)
-
-
-@dataclass
-class Tenant:
-    """A tenant's totals."""
-
-    batches: int = 0
-    total: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    home: str = ""
-    idle_at: int = 0
+from tests.parts import ENDED, Batch, Continuation, Made, Record, Task, Tenant
 
 
 class Model:
@@ -80,6 +22,7 @@ class Model:
         self.batches: dict[str, Batch] = {}
         self.tenants: dict[str, Tenant] = {}
         self.idem: dict[str, str] = {}
+        self.records: dict[str, Record] = {}
         self.paused = False
         self.fifo: set[str] = set()
         self.limits: dict[str, int] = {}
@@ -115,8 +58,8 @@ class Model:
 
     # making
 
-    def create(self, batch: Batch, tasks: list[tuple[str, str, int]], continuations: list[Continuation], idem: str) -> str:
-        """Create a batch of (local id, queue, delay); its id or that of the key's first, or "full"."""
+    def create(self, batch: Batch, tasks: list[Made], continuations: list[Continuation], idem: str) -> str:
+        """Create a batch of tasks; its id or that of the key's first, or "full"."""
         if idem and idem in self.idem:
             return self.idem[idem]
         if self.full(tasks):
@@ -132,18 +75,21 @@ class Model:
             self.end(batch, "done")
         return batch.id
 
-    def add(self, batch: Batch, tasks: list[tuple[str, str, int]], parent: str = "") -> None:
+    def add(self, batch: Batch, tasks: list[Made], parent: str = "") -> None:
         """Add tasks to a batch."""
         if tasks and batch.state in ("done", "failed"):
             batch.state = "running"
-        for local, queue, delay in tasks:
+        for local, queue, delay, kept in tasks:
             state = "delayed" if delay else "ready"
-            task = Task(batch.id + local, batch, queue, state, self.now + delay if delay else 0, parent=parent)
+            due = self.now + delay if delay else 0
+            task = Task(batch.id + local, batch, queue, state, due, parent=parent, kept=kept)
             self.tasks[task.id] = task
+            if kept:
+                self.records[task.id] = Record(task)
         batch.total += len(tasks)
         self.tenant(batch.tenant).total += len(tasks)
 
-    def append(self, batch_id: str, tenant: str, tasks: list[tuple[str, str, int]], idem: str) -> str:
+    def append(self, batch_id: str, tenant: str, tasks: list[Made], idem: str) -> str:
         """Append to a batch; the status."""
         batch = self.batches.get(batch_id)
         if batch is None or batch.state == "open" or batch.tenant != tenant:
@@ -182,7 +128,7 @@ class Model:
         if fired:
             home = self.home(batch.tenant, self.seed(batch.id))
             for one in fired:
-                self.add(home, [(one.local, one.queue, one.delay)], parent=batch.id)
+                self.add(home, [(one.local, one.queue, one.delay, one.kept)], parent=batch.id)
 
     @staticmethod
     def seed(batch_id: str) -> str:
@@ -198,6 +144,8 @@ class Model:
             return
         if stopping and verb != "done":
             verb = "cancelled"
+        task.errors += verb in ("retry", "expired", "dead")
+        attempt = task.attempts + 1
         if verb in ("retry", "expired", "release"):
             task.attempts += verb != "release"
             task.deliveries += 1
@@ -209,7 +157,15 @@ class Model:
             task.deliveries += 1
         else:
             del self.tasks[task.id]
-        self.ended(batch, {"dead": "failed", "drop": "failed"}.get(verb, verb))
+        how = {"dead": "failed", "drop": "failed"}.get(verb, verb)
+        self.note(task, how, attempt)
+        self.ended(batch, how)
+
+    def note(self, task: Task, how: str, attempt: int) -> None:
+        """A task's record, if it has one, tells how it ended."""
+        record = self.records.get(task.id)
+        if record is not None:
+            record.outcome, record.attempt, record.ended_at = how, attempt, self.now
 
     def ended(self, batch: Batch, how: str) -> None:
         """One task of a batch has settled."""
@@ -259,6 +215,7 @@ class Model:
         if task.state == "dead":
             return "dead"
         del self.tasks[task_id]
+        self.note(task, "cancelled", task.attempts)
         self.ended(batch, "cancelled")
         return "ok"
 
@@ -272,6 +229,8 @@ class Model:
             if task is None or task.state != "dead":
                 continue
             task.state, task.attempts, count = "ready", 0, count + 1
+            if task_id in self.records:
+                self.records[task_id].outcome = ""
             task.batch.failed -= 1
             self.tenant(task.batch.tenant).failed -= 1
             if task.batch.state in ("failed", "done"):
@@ -308,6 +267,9 @@ class Model:
         for task in list(self.tasks.values()):
             if task.state == "dead" and task.batch.state == "open" and task.died <= before:
                 del self.tasks[task.id]
+        for task_id, record in list(self.records.items()):
+            if record.task.batch.state == "open" and record.outcome and record.ended_at <= before:
+                del self.records[task_id]
         for batch in list(self.batches.values()):
             if batch.state not in ENDED or batch.settled_at > before:
                 continue
@@ -316,11 +278,13 @@ class Model:
             else:
                 for task in list(self.of(batch)):
                     del self.tasks[task.id]
+                self.records = {i: r for i, r in self.records.items() if r.task.batch is not batch}
                 self.idem.pop(batch.idem, None)
                 del self.batches[batch.id]
         for name, totals in list(self.tenants.items()):
             mine = [b for b in self.batches.values() if b.tenant == name]
             busy = any(b.state != "open" for b in mine) or any(t.batch.tenant == name for t in self.tasks.values())
+            busy = busy or any(record.task.batch in mine for record in self.records.values())
             if totals.idle_at <= before and busy:
                 totals.idle_at = again
             elif totals.idle_at <= before:

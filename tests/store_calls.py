@@ -11,15 +11,17 @@ from hypothesis.stateful import precondition, rule
 
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
-from tests.model import Batch, Continuation
+from tests.parts import Batch, Continuation, Made
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
 LEASE = 1_000
 BODY = b'["tests.handlers.noop",[]]'
+KEPT = {False: "", True: ',"k":"a"'}
 
 tenants = st.sampled_from(TENANTS)
 delays = st.sampled_from([0, 0, 0, 500, 2_000])
-tasks = st.lists(st.tuples(queues, delays), max_size=5)
+kept = st.sampled_from([False, False, True])
+tasks = st.lists(st.tuples(queues, delays, kept), max_size=5)
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])
 
@@ -29,16 +31,24 @@ class StoreCalls(StoreMachine):
 
     # producers
 
-    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays), max_size=2), key=keys,
+    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays, kept), max_size=2), key=keys,
           staged=st.booleans())  # fmt: skip
     def create(
-        self, tenant: str, wanted: list[tuple[str, int]], ends: list[tuple[str, str, int]], key: str, staged: bool
+        self,
+        tenant: str,
+        wanted: list[tuple[str, int, bool]],
+        ends: list[tuple[str, str, int, bool]],
+        key: str,
+        staged: bool,
     ) -> None:
         """A batch, at once or staged."""
         batch = Batch(self.name(22), tenant)
-        made = [(f"{n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
-        continuations = [Continuation(on, queue, self.name(10), delay) for on, queue, delay in ends]
-        entries = [f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"}}\n'.encode() + BODY for c in continuations]
+        made = [(f"{n:010}", *one) for n, one in enumerate(wanted)]
+        continuations = [Continuation(on, queue, self.name(10), delay, kept) for on, queue, delay, kept in ends]
+        entries = [
+            f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"{KEPT[c.kept]}}}\n'.encode() + BODY
+            for c in continuations
+        ]
         idem = f"{key}{tenant}" if key else ""
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
@@ -53,32 +63,39 @@ class StoreCalls(StoreMachine):
         made_as = self.model.create(batch, made, continuations, idem)
         assert answer[:1] == [b"full"] if made_as == "full" else answer == [b"ok", made_as.encode()]
 
-    def lists(self, made: list[tuple[str, str, int]]) -> tuple[bytes, list[bytes]]:
+    def lists(self, made: list[Made]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
         places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        for local, queue, delay in made:
-            places[queue, delay].append(local.encode() + b"." + BODY)
-        lists = [["d" if delay else "r", queue, len(bodies), delay] for (queue, delay), bodies in places.items()]
+        records: Counter[tuple[str, int]] = Counter()
+        for local, queue, delay, kept in made:
+            places[queue, delay].append(local.encode() + (b'+{"k":"a"}\n' if kept else b".") + BODY)
+            records[queue, delay] += kept
+        lists: list[list[Any]] = []
+        for (queue, delay), bodies in places.items():
+            n = records[queue, delay]
+            lists.append(["d" if delay else "r", queue, len(bodies), delay, *([False, n] if n else [])])
         return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
 
-    def stage(self, seg: str, made: list[tuple[str, str, int]], stamp: int) -> list[list[Any]]:
+    def stage(self, seg: str, made: list[Made], stamp: int) -> list[list[Any]]:
         """Stage tasks in chunks of two, each sent twice; what must be there."""
         sizes: Counter[tuple[str, str]] = Counter()
         for chunk, at in enumerate(range(0, len(made), 2)):
             lists, bodies = self.lists(made[at : at + 2])
             for _ in range(2):
                 assert self.call("batch_stage", seg, chunk, stamp, lists, *bodies) == [b"ok"]
-            for _, queue, delay in made[at : at + 2]:
+            for _, queue, delay, kept in made[at : at + 2]:
                 sizes["d" if delay else "r", queue] += 1
+                sizes["rec", ""] += kept
         assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
-        return [[kind, queue, n] for (kind, queue), n in sizes.items()]
+        first = next((local for local, _, _, kept in made if kept), "")
+        return [[kind, queue, n, *([first] if kind == "rec" else [])] for (kind, queue), n in sizes.items() if n]
 
     @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
-    def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int]], key: str, staged: bool) -> None:
+    def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int, bool]], key: str, staged: bool) -> None:
         """More tasks for a batch, at once or staged."""
         batch_id = self.some_batch(data)
         start = self.random.randrange(10**9)
-        made = [(f"{start + n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
+        made = [(f"{start + n:010}", *one) for n, one in enumerate(wanted)]
         if staged and made:
             seg = f"{batch_id}+{self.name(10)}"
             sizes = self.stage(seg, made, 1)
@@ -89,11 +106,11 @@ class StoreCalls(StoreMachine):
             answer = self.once("batch_append", self.ledger(), batch_id, tenant, key, lists, *bodies)
         assert answer[:1] == [self.model.append(batch_id, tenant, made, key).encode()]
 
-    @rule(tenant=tenants, queue=queues, delay=delays, key=keys)
-    def single(self, tenant: str, queue: str, delay: int, key: str) -> None:
+    @rule(tenant=tenants, queue=queues, delay=delays, key=keys, keep=kept)
+    def single(self, tenant: str, queue: str, delay: int, key: str, keep: bool) -> None:
         """A task of no batch."""
         local, seed = self.name(10), self.name(22)
-        lists, bodies = self.lists([(local, queue, delay)])
+        lists, bodies = self.lists([(local, queue, delay, keep)])
         idem = f"single{key}{tenant}" if key else ""
         answer = self.once("task_enqueue", self.ledger(), tenant, seed, idem, 10**9, lists, local, *bodies)
         if idem and idem in self.model.idem:
@@ -103,7 +120,7 @@ class StoreCalls(StoreMachine):
             assert answer[:2] == [b"full", queue.encode()]
             return
         home = self.model.home(tenant, self.model.seed(seed))
-        self.model.add(home, [(local, queue, delay)])
+        self.model.add(home, [(local, queue, delay, keep)])
         if idem:
             self.model.idem[idem] = home.id + local
         assert answer == [b"ok", (home.id + local).encode()]
@@ -156,13 +173,15 @@ class StoreCalls(StoreMachine):
                 st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
             )
             task = self.model.tasks.get(task_id)
+            if task is not None and (task.kept or task.attempts):  # workers say it of those with an extension
+                verb = verb or "done"
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
             group[2] += 1_000
             group[3].append(member)
             delay = data.draw(delays, label="delay") if verb in ("retry", "release") else 0
             if verb:
-                error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else ""
+                error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else "j7" if verb == "done" else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
         args = (SCHEMA, me["id"], me["seq"], LEASE, want, orjson.dumps(queue_names), orjson.dumps(list(groups.values())))
         answer = self.call("step", *args)
@@ -220,6 +239,32 @@ class StoreCalls(StoreMachine):
         assert stopping <= {task.decode() for task in answer[2]}
         for task in held:
             task.deadline = max(task.deadline, self.model.now + LEASE)
+
+    @rule(data=st.data())
+    def look(self, data: st.DataObject) -> None:
+        """Somebody looks at a task that has a record, or waits for it, or watches it."""
+        found = sorted(self.model.records)
+        task_id = data.draw(st.sampled_from(found), label="looked at") if found else "0" * 32
+        answer = self.call("task_read", task_id, "", data.draw(st.sampled_from([0, 1, 3]), label="watch"))
+        if not found:
+            assert answer == [b"unknown"]
+            return
+        record = self.model.records[task_id]
+        batch, held = record.task.batch, self.model.tasks.get(task_id)
+        state = record.outcome or ("cancelled" if batch.state == "cancelled" or held is None else held.state)
+        assert (answer[0].decode(), answer[1].decode(), answer[9]) == (state, record.task.queue, 1)
+        assert read_body(answer[7]).payload == BODY
+        assert (answer[10] != b"") is bool(record.outcome)
+
+    @rule(data=st.data())
+    def progress(self, data: st.DataObject) -> None:
+        """A task tells of its progress, or one that is no longer its worker's."""
+        held = sorted(task.member for task in self.model.tasks.values() if task.member)
+        late = [member for member, _ in self.lost]
+        if held or late:
+            member = data.draw(st.sampled_from([*held, *late]), label="told")
+            answer = self.call("task_progress", member, b'[1,2,"x"]')
+            assert answer == [b"ok" if member in held else b"lost"]
 
     @rule()
     def restart(self) -> None:

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from taskproc.keys import SCHEMA
 from taskproc.store.lua import load, names
-from tests.model import Model, Task
+from tests.model import Model
+from tests.parts import Task
 from tests.sweep import Sweep
 
 CLOCK = """
@@ -176,6 +177,7 @@ class StoreMachine(RuleBasedStateMachine):
             if index in ("dead", "tb"):
                 seen += self.call("audit_index", look, index, of, 1_000, "0")[1:]
         lists = [name.split(":")[1:] for name in state if name.startswith("b:") and name.count(":") == 3]
+        lists += [[*name.split(":")[1:], ""] for name in state if name.endswith(":rec")]
         seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]
         for batch in (part[1] for part in split if part[0] == "b" and len(part) == 2):
             seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0, "")]))[1:]

@@ -44,7 +44,7 @@ class Sweep:
         exhaust(lambda: self.call("staging_prune", 0, 10)[1])
         self._discard()
         self._age("settled")
-        exhaust(lambda: self.call("batch_prune", 0, 100)[1])
+        exhaust(lambda: self.call("batch_prune", 0, 100)[2])
         self._age("idle")
         exhaust(lambda: self.call("tenant_prune", 0, 10)[1])
         return [f"{k} ({self.client.type(k).decode()})" for k in self.keys() if self._leaked(k)]

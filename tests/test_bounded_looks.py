@@ -40,7 +40,7 @@ def test_a_ready_task_is_looked_for_a_bounded_way_at_a_time(direct: Direct, size
     while (answer := direct.once("task_cancel", task, "", cursor))[0] == b"more":
         cursor, calls = answer[1].decode(), calls + 1
         assert calls < 5, "it is looked for again and again"
-        read = direct.call("task_read", task, "")
+        read = direct.call("task_read", task, "", 0)
         assert read[0] == b"more"
     assert answer == [b"ok"]
     assert calls == 1
@@ -127,9 +127,9 @@ def test_pages_of_dead_letters_are_as_long_as_was_asked(direct: Direct) -> None:
 
 def test_a_task_is_looked_for_from_where_the_last_call_stopped(direct: Direct) -> None:
     batch = direct.create(600, queues=["a", "b", "c"])
-    first = direct.call("task_read", f"{batch}{9_999:010}", "")
+    first = direct.call("task_read", f"{batch}{9_999:010}", "", 0)
     assert first[0] == b"more"
-    assert direct.call("task_read", f"{batch}{9_999:010}", first[1]) == [b"unknown"]
+    assert direct.call("task_read", f"{batch}{9_999:010}", first[1], 0)[0] == b"unknown"
 
 
 def test_a_task_in_the_last_of_several_lists_is_found(direct: Direct) -> None:
@@ -140,5 +140,5 @@ def test_a_task_in_the_last_of_several_lists_is_found(direct: Direct) -> None:
     for place in (0, 600, 1_200):
         task, found = f"{batch}{9_999 - place:010}", [b"more", b""]
         for _ in range(9):
-            found = direct.call("task_read", task, found[1]) if found[0] == b"more" else found
+            found = direct.call("task_read", task, found[1], 0) if found[0] == b"more" else found
         assert found[:2] == [b"ready", b"abc"[place // 600 : place // 600 + 1]]

@@ -242,7 +242,7 @@ def test_a_segment_of_which_one_task_was_cancelled_is_still_known(direct: Direct
     direct.stage(seg, 2, delay=10)
     direct.once("segment_commit", seg[:22], "acme", seg, "", to_json([["d", "q", 2]]))
     direct.once("task_cancel", f"{seg[:22]}{2_000:010}", "", "")
-    assert direct.call("task_read", f"{seg[:22]}{2_001:010}", "")[0] == b"delayed"
+    assert direct.call("task_read", f"{seg[:22]}{2_001:010}", "", 0)[0] == b"delayed"
     assert direct.once("batch_cancel", seg[:22], "") == [b"ok"]
     assert direct.record("b", seg[:22])["zombies"] == "0"
     assert not direct.named(seg)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from taskproc import Batch, TaskProcessor
 from taskproc.cli import app
-from tests import handlers
+from tests import handlers, keeping
 from tests.commands import ROOT, app_of, environment, of, on_terminal, quick, run
 from tests.harness import Instance, until
 from tests.servers import free_port
@@ -42,7 +42,7 @@ def test_every_command_explains_itself() -> None:
             walk(inner, *path, name)
 
     walk(app)
-    names = {"worker", "demo", "stats", "batches", "batch", "cancel", "pause", "resume", "dead", "check", "audit"}
+    names = {"worker", "demo", "stats", "batches", "batch", "task", "cancel", "pause", "resume", "dead", "check", "audit"}
     assert names <= set(app.commands)
 
 
@@ -263,3 +263,34 @@ async def test_dead_letters(instance: Instance) -> None:
 async def many_dead(proc: TaskProcessor, count: int) -> bool:
     """Whether there are so many dead letters."""
     return len(await proc.get_dead_tasks()) == count
+
+
+async def test_task_shows_a_task(instance: Instance) -> None:
+    async with instance.worker(max_attempts=1) as proc:
+        keeping.made[:] = [object()]
+        done = await proc.enqueue_task("default", "acme", keeping.invoice, 7)
+        await proc.wait_result(done, 10)
+        unkept = await proc.enqueue_task("default", "acme", keeping.whatever)
+        failed = await proc.enqueue_task("default", "acme", handlers.fail, "no such [file]")
+        told = await proc.enqueue_task("default", "acme", keeping.tell, "gate", [1, 2, "half"])
+        await until(lambda: _has_progress(proc, told))
+        shown = {task_id: await quick("task", task_id, **of(instance)) for task_id in (done, unkept, failed, told)}
+        as_json = await quick("task", done, "--json", **of(instance))
+        nothing = await quick("task", "0" * 32, **of(instance))
+        keeping.gate("gate").set()
+    assert [one.code for one in shown.values()] == [0] * 4
+    assert 'result: {"number":7,"at":"2030-01-02T00:00:00+00:00"}' in shown[done].out
+    assert "a value of type object can't be stored" in shown[unkept].out
+    assert "attempt 1: ValueError: no such [file]" in shown[failed].out
+    assert "progress: 1 of 2 half" in shown[told].out
+    assert as_json.code == 0, as_json
+    document = json.loads(as_json.out)
+    assert (document["id"], document["state"], document["kept"]) == (done, "done", True)
+    assert document["result"] == {"number": 7, "at": "2030-01-02T00:00:00+00:00"}
+    assert (nothing.code, nothing.out) == (1, "")
+    assert "there is no task" in nothing.err
+
+
+async def _has_progress(proc: TaskProcessor, task_id: str) -> bool:
+    info = await proc.get_task(task_id)
+    return info is not None and info.progress is not None

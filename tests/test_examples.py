@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -132,3 +135,25 @@ async def post(port: int, path: str) -> str:
     told = (await reader.read()).decode()
     writer.close()
     return told.partition("\r\n\r\n")[2].rstrip("\n")
+
+
+def test_live_page(tmp_path: Path) -> None:
+    program = copy_of("live_page.py", tmp_path)
+    served = subprocess.Popen([sys.executable, str(program), "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        url = served.stdout.readline().strip()
+        with urlopen(url, timeout=20) as page:
+            assert "EventSource" in page.read().decode()
+        with urlopen(Request(f"{url}/start", method="POST"), timeout=20) as started:
+            batch_id = started.read().decode()
+        with urlopen(f"{url}/events/{batch_id}", timeout=20) as stream:
+            told = [json.loads(line[6:]) for line in stream if line.startswith(b"data: ")]
+        with urlopen(f"{url}/events/{'0' * 22}", timeout=20) as stream:
+            assert stream.read() == b""
+    finally:
+        served.send_signal(signal.SIGINT)
+        served.wait(timeout=20)
+    assert len(told) >= 3
+    assert [told[0]["state"], told[-1]["state"], told[-1]["done"]] == ["running", "done", 500]
+    assert served.returncode == 0

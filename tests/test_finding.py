@@ -17,9 +17,9 @@ def test_a_ready_task_is_found_at_once_where_ids_rise(direct: Direct) -> None:
         assert direct.call("batch_stage", batch, chunk, 0, to_json([["r", "q", 1_000, 0]]), *bodies) == [b"ok"]
     assert direct.commit(batch, 4_000)[0] == b"ok"
     for local in (0, 1, 1_999, 2_000, 3_999):
-        assert direct.call("task_read", f"{batch}{local:010}", "")[0] == b"ready"
+        assert direct.call("task_read", f"{batch}{local:010}", "", 0)[0] == b"ready"
         assert direct.once("task_cancel", f"{batch}{local:010}", "", "") == [b"ok"]
-        assert direct.call("task_read", f"{batch}{local:010}", "")[0] != b"ready"
+        assert direct.call("task_read", f"{batch}{local:010}", "", 0)[0] != b"ready"
     assert direct.counters(batch) == ("running", 4_000, 3_995, 0, 5)
 
 
@@ -38,7 +38,7 @@ def test_a_task_is_found_wherever_it_is(direct: Direct, place: str) -> None:
     elif place == "dead":
         direct.kill()
     states = {"run": b"running", "delayed": b"delayed", "dead": b"dead", "segment later": b"delayed"}
-    found = direct.call("task_read", f"{batch}{local:010}", "")
+    found = direct.call("task_read", f"{batch}{local:010}", "", 0)
     assert found[:4] == [states.get(place, b"ready"), b"q", b"acme", batch.encode()]
     assert found[7].startswith(f"{local:010}".encode())
     assert found[8] == ([] if place not in ("delayed", "dead") else [found[8][0]])
@@ -48,12 +48,12 @@ def test_a_body_of_what_is_nowhere_is_no_task(direct: Direct) -> None:
     batch = direct.create(1)
     for stored in ("q\n" + "x" * 10, "no queue"):
         direct.client.hset(direct.key("b", batch, "w"), "x" * 10, stored)
-        assert direct.call("task_read", f"{batch}{'x' * 10}", "") == [b"unknown"]
-    assert direct.call("task_read", "0" * 32, "") == [b"unknown"]
+        assert direct.call("task_read", f"{batch}{'x' * 10}", "", 0)[0] == b"unknown"
+    assert direct.call("task_read", "0" * 32, "", 0) == [b"unknown"]
 
 
 def test_a_single_task_is_shown_without_a_batch(direct: Direct) -> None:
-    assert direct.call("task_read", direct.single(), "")[3] == b""
+    assert direct.call("task_read", direct.single(), "", 0)[3] == b""
     assert [entry[1] for entry in direct.call("queue_tasks", "q", 0, 9)] == [b""]
 
 
@@ -101,7 +101,7 @@ def test_a_task_of_a_batch_that_is_gone_is_unknown(direct: Direct) -> None:
     batch = direct.create(1)
     direct.claim()
     direct.client.unlink(direct.key("b", batch))
-    assert direct.call("task_read", f"{batch}{0:010}", "") == [b"unknown"]
+    assert direct.call("task_read", f"{batch}{0:010}", "", 0) == [b"unknown"]
     direct.clear()
 
 

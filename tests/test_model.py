@@ -35,6 +35,30 @@ class Store(StoreCalls):
         self.compare_batches(state)
         self.compare_counts(state)
         self.compare_lines(state)
+        self.compare_records(state)
+
+    def compare_records(self, state: dict[str, Any]) -> None:
+        """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""
+        stored: dict[str, str] = {}
+        for name, fields in state.items():
+            if name.endswith(":rec"):
+                stored |= {name[2:24] + field.decode(): "" for field in fields if len(field) == 10}
+        ends = {
+            name[2:24] + field[:10].decode(): value.decode().split("\n")[0].split(" ")
+            for name, fields in state.items() if name.endswith(":rec") and "+" not in name
+            for field, value in fields.items() if field[10:] == b"o"
+        }  # fmt: skip
+        assert stored.keys() == self.model.records.keys()
+        found = {i: (r.outcome, str(r.attempt), str(r.ended_at)) for i, r in self.model.records.items() if r.outcome}
+        assert {task: (how, attempt, ended) for task, (how, attempt, _, ended) in ends.items()} == found
+        aged = {
+            name[2:24] + i.decode(): float(t) for name, v in state.items() if name.endswith(":kept") for i, t in v.items()
+        }
+        mine = {i: r for i, r in self.model.records.items() if r.task.batch.state == "open" and r.outcome}
+        assert aged == {i: float(r.ended_at) for i, r in mine.items()}
+        heads = {n.decode()[:22]: float(t) for n, t in state.get("settled", {}).items() if n.endswith(b":+")}
+        assert heads.keys() == {r.task.batch.id for r in mine.values()}
+        assert all(head <= min(aged[i] for i in aged if i[:22] == home) for home, head in heads.items())
 
     def compare_places(self, state: dict[str, Any]) -> None:
         """Every task is in exactly the one place where the model has it."""

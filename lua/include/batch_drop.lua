@@ -1,8 +1,10 @@
 -- Drops all tasks of a batch that don't run: ready, delayed and dead ones, in all its segments.
--- Returns how many were ready or delayed, and how many keys were looked at.
+-- Errors and large payloads stay where the batch has records. Returns how many were ready or delayed, how many keys were
+-- looked at, and whether there are records.
 local function batch_drop(P, b)
   local waiting, keys, segs = 0, 4, key(P, 'b', b.id, 'segs')
-  for _, tail in ipairs({'w', 'e', 'big'}) do redis.call('UNLINK', key(P, 'b', b.id, tail)) end
+  local records = redis.call('EXISTS', key(P, 'b', b.id, 'rec'), key(P, 'b', b.id, 'recs')) > 0
+  for _, tail in ipairs(records and {'w'} or {'w', 'e', 'big'}) do redis.call('UNLINK', key(P, 'b', b.id, tail)) end
   for q in string.gmatch(redis.call('HGET', key(P, 'b', b.id), 'queues') or '', '%S+') do
     waiting = waiting + drop_list(P, b, b.id, 'r', q) + drop_list(P, b, b.id, 'd', q)
     drop_list(P, b, b.id, 'x', q)
@@ -15,5 +17,5 @@ local function batch_drop(P, b)
     else redis.call('UNLINK', key(P, 'b', seg, kind)) end
   end
   redis.call('UNLINK', segs)
-  return waiting, keys
+  return waiting, keys, records
 end

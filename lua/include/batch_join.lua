@@ -14,5 +14,6 @@ local function batch_join(P, now_ms, b, seg, sizes, queues)
     redis.call('HSET', record, 'queues', queues)
   end
   if total > 0 then tenant_add(P, now_ms, b.tenant, total) end
+  changed(P, b, 2)
   return total
 end

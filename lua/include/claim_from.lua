@@ -4,7 +4,7 @@
 local function claim_from(P, c, q, seg, n, strict)
   local batch, list = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q)
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
-  local b = redis.call('HMGET', record, 'created', 'tenant', field)
+  local b = redis.call('HMGET', record, 'created', 'tenant', field, 'watched')
   local popped = redis.call('LPOP', list, n)
   if not popped then return false end
   local size, bodies = #popped < n and 0 or redis.call('LLEN', list), popped
@@ -33,6 +33,7 @@ local function claim_from(P, c, q, seg, n, strict)
     leases[at - 1], leases[at] = c.deadline, id .. c.token
     run[at - 1], run[at] = id, start .. body
   end
+  if b[4] then changed(P, {id = batch, watched = b[4]}, 3) end
   if #bodies > 0 then c.out[#c.out + 1] = {q, b[2] or '', batch, b[1] or '0', bodies} end
   return size > 0, b[2]
 end

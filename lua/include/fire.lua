@@ -15,6 +15,7 @@ local function fire(P, now_ms, us, b, state)
   local home, ready_by = hidden(P, us, b.tenant, b.id), {}
   for _, one in ipairs(fired) do
     local q, body = one[1], big_apart(P, home, body_stamp(one[3], now_ms))
+    records_put(P, home, q, {body}, 1, 1)
     if one[2] == 0 then
       ready_by[q] = ready_by[q] or {}
       table.insert(ready_by[q], body)

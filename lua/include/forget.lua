@@ -1,5 +1,6 @@
--- Drops what is kept beside a task that has ended: its errors and its large payload.
+-- Drops what is kept beside a task that has ended: its errors and its large payload; they stay as long as a record does.
 local function forget(P, batch, body)
+  if kept(body) then return end
   local id = string.sub(body, 1, 10)
   redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id)))
   if string.sub(body, 11, 11) ~= '*' then return end

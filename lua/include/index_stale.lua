@@ -1,6 +1,7 @@
 -- Whether an entry of an index stands for nothing: the batch, list, tenant or running task that it names isn't there.
 local function index_stale(P, index, of, member)
   local seg, q = string.match(member, '^([^:]+):?(.*)$')
+  if index == 'settled' and q == '+' then return redis.call('EXISTS', key(P, 'b', seg, 'kept')) == 0 end
   if index == 'settled' and q ~= '' then return list_size(P, seg, 'x', q) == 0 end
   if index == 'settled' or index == 'tb' then return redis.call('HEXISTS', key(P, 'b', member), 'state') == 0 end
   if index == 'delayed' then return list_size(P, seg, 'd', q) == 0 end

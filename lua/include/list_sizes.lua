@@ -1,7 +1,7 @@
 -- The tasks of a chunk's lists summed by kind and queue: {kind, queue, n}, with the length that the list has now, if it
 -- is known.
 local function list_sizes(lists)
-  local sizes, at = {}, {}
+  local sizes, at, records = {}, {}, 0
   for _, list in ipairs(lists) do
     local name = list[1] .. ':' .. list[2]
     if not at[name] then
@@ -9,6 +9,8 @@ local function list_sizes(lists)
       at[name] = #sizes
     end
     sizes[at[name]][3], sizes[at[name]].length = sizes[at[name]][3] + list[3], list.length
+    records = records + (list[6] or 0)
   end
+  if records > 0 then sizes[#sizes + 1] = {'rec', '', records} end
   return sizes
 end

@@ -8,7 +8,7 @@ local function promote(P, now_ms, member, n)
     local ids = {}
     for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
     local bodies = redis.call('HMGET', bodies_key, unpack(ids))
-    local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'created')
+    local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'created', 'watched')
     if not b[1] then error('its batch is gone') end
     redis.call('ZREM', waiting, unpack(ids))
     redis.call('HDEL', bodies_key, unpack(ids))
@@ -25,6 +25,7 @@ local function promote(P, now_ms, member, n)
     if #heads > 0 then push(P, q, b[1], batch, heads, true) end
     if #tails > 0 then push(P, q, b[1], batch, tails) end
     if seg ~= batch then segment_shrink(P, batch, seg, q) end
+    changed(P, {id = batch, watched = b[3]}, 3)
   end
   due_index(P, q, seg)
   return #due / 2

@@ -6,7 +6,7 @@ local function queues_add(names, sizes)
     all[#all + 1] = name
   end
   for _, size in ipairs(sizes) do
-    if size[1] ~= 'big' and not seen[size[2]] then
+    if size[1] ~= 'big' and size[1] ~= 'rec' and not seen[size[2]] then
       seen[size[2]] = true
       all[#all + 1] = size[2]
     end

@@ -4,7 +4,7 @@ local function seg_drop(P, seg)
   local fields = redis.call('HKEYS', record)
   for _, field in ipairs(fields) do
     local kind, q = string.match(field, '^(%a+):(.*)$')
-    if kind == 'big' then redis.call('UNLINK', key(P, 'b', seg, 'big'))
+    if kind == 'big' or kind == 'rec' then redis.call('UNLINK', key(P, 'b', seg, kind))
     elseif kind then redis.call('UNLINK', key(P, 'b', seg, kind, q)) end
   end
   if #fields > 0 then redis.call('UNLINK', key(P, 'b', seg, 'w')) end

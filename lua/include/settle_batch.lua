@@ -25,5 +25,6 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   if ended > 0 and redis.call('HINCRBY', record, 'remaining', -ended) == 0 and b.state == 'running' then
     batch_end(P, now_ms, us, b, b.failed > 0 and 'failed' or 'done')
   end
+  if b.watched then changed(P, b, 2) end
   return ended, count.failed, count.cancelled
 end

@@ -15,7 +15,8 @@ local function tenant_drop(P, tenant, home)
     end
   end
   if home then
-    redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'))
+    redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'),
+      key(P, 'b', home, 'rec'))
   end
   redis.call('UNLINK', key(P, 't', tenant), names)
   redis.call('ZREM', key(P, 'tenants'), tenant)

@@ -31,6 +31,7 @@ for command in (
     show.stats,
     show.batches,
     show.batch,
+    show.task,
     control.cancel,
     control.pause,
     control.resume,

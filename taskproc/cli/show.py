@@ -1,17 +1,17 @@
-"""Commands that look: stats, batches, batch."""
+"""Commands that look: stats, batches, batch, task."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import click
 
 from taskproc.cli.connect import as_json, call, instance
-from taskproc.cli.tables import emit_json, emit_table, span
-from taskproc.model import BatchInfo, BatchState, QueueInfo, TenantInfo, WorkerInfo
+from taskproc.cli.tables import emit_json, emit_table, json_of, span
+from taskproc.errors import NotFound
+from taskproc.model import BatchInfo, QueueInfo, TaskState, TenantInfo, WorkerInfo
 from taskproc.processor import TaskProcessor
-
-WATCH_SECONDS = 0.25
 
 Stats = tuple[bool, list[QueueInfo], list[WorkerInfo], list[TenantInfo]]
 
@@ -94,21 +94,26 @@ def batch(batch_id: str, watch: bool, app_: str | None, prefix: str, url: str | 
 
 async def _lines(proc: TaskProcessor, batch_id: str) -> BatchInfo | None:
     last: BatchInfo | None = None
-    while (info := await proc.get_batch(batch_id)) is not None:
-        if info != last:
-            emit_json(info)
+    async for info in _changes(proc, batch_id):
+        emit_json(info)
         last = info
-        if info.state is not BatchState.RUNNING:
-            return info
-        await asyncio.sleep(WATCH_SECONDS)
-    return None
+    return last
+
+
+async def _changes(proc: TaskProcessor, batch_id: str) -> AsyncIterator[BatchInfo]:
+    """A batch as it is now, and whenever it has changed, until it settles; nothing where there is none."""
+    with suppress(NotFound):
+        async for _ in proc.watch(batch_id):
+            info = await proc.get_batch(batch_id)
+            if info is not None:
+                yield info
 
 
 async def _bar(proc: TaskProcessor, batch_id: str) -> BatchInfo | None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    info = await proc.get_batch(batch_id)
-    if info is None:
+    last = await proc.get_batch(batch_id)
+    if last is None:
         return None
     columns = (
         TextColumn("{task.description}"),
@@ -118,13 +123,35 @@ async def _bar(proc: TaskProcessor, batch_id: str) -> BatchInfo | None:
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        shown = progress.add_task(info.label or info.id, total=info.total, note="")
-        while info is not None:
-            ended = info.total - info.remaining
+        shown = progress.add_task(last.label or last.id, total=last.total, note="")
+        async for info in _changes(proc, batch_id):
             note = f"{info.failed:,} failed" if info.failed else ""
-            progress.update(shown, completed=ended, total=info.total, note=note)
-            if info.state is not BatchState.RUNNING:
-                break
-            await asyncio.sleep(WATCH_SECONDS)
-            info = await proc.get_batch(batch_id)
-    return info
+            progress.update(shown, completed=info.total - info.remaining, total=info.total, note=note)
+            last = info
+    return last
+
+
+@click.command()
+@click.argument("task_id", metavar="ID")
+@as_json
+@instance
+def task(task_id: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+    """Show a task: where it stands, how its attempts ended, its result where that is kept."""
+    info = call(app_, prefix, url, lambda proc: proc.get_task(task_id))
+    if info is None:
+        raise click.ClickException(f"there is no task {task_id}, or nothing is kept of it")
+    if json_:
+        emit_json(info)
+        return
+    emit_table(f"{info.name} of {info.tenant}", ["state", "queue", "attempt#", "created", "started", "ended"], [
+        (info.state.value, info.queue, info.attempt, info.created_at, info.started_at, info.ended_at)
+    ])  # fmt: skip
+    for error in info.errors:
+        click.echo(f"attempt {error.attempt}: {error.type}: {error.message}")
+    if info.progress is not None:
+        total = "" if info.progress.total is None else f" of {info.progress.total:g}"
+        click.echo(f"progress: {info.progress.done:g}{total} {info.progress.note}".rstrip())
+    if info.result_problem:
+        click.echo(f"its result is not kept: {info.result_problem}")
+    elif info.kept and info.state is TaskState.DONE:
+        click.echo(f"result: {json_of(info.result)}")

@@ -13,7 +13,12 @@ import orjson
 
 def emit_json(value: object) -> None:
     """One JSON document on a line."""
-    click.echo(orjson.dumps(plain(value)).decode())
+    click.echo(json_of(value))
+
+
+def json_of(value: object) -> str:
+    """A value as a JSON document; what JSON doesn't know as text."""
+    return orjson.dumps(plain(value), default=str).decode()
 
 
 def plain(value: Any) -> Any:

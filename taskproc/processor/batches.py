@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
@@ -12,9 +12,10 @@ from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep
 from taskproc.ids import is_batch_id
-from taskproc.model import BatchInfo, TaskId, TaskInfo
+from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.connected import Connected
+from taskproc.processor.watching import watch
 from taskproc.registry import Handler
 from taskproc.values import Duration, count, milliseconds, queue_name, shown, tenant_name, text
 from taskproc.worker.services import append
@@ -162,7 +163,8 @@ class BatchesAndTasks(Connected):
         place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
         key, keep_ms = options.idempotency_key, self._options.retention_ms
         _key(key)
-        found = await self._store.tasks.enqueue(tenant_name(tenant), place, options.extension(), payload, key, keep_ms)
+        extension = (options if handler is None else options.of(handler.options.keep)).extension()
+        found = await self._store.tasks.enqueue(tenant_name(tenant), place, extension, payload, key, keep_ms)
         return TaskId(found)
 
     async def get_batch(self, batch_id: str) -> BatchInfo | None:
@@ -185,8 +187,33 @@ class BatchesAndTasks(Connected):
         return await self._waits.wait(batch_id, None, milliseconds("timeout", timeout) / 1000)
 
     async def get_task(self, task_id: str) -> TaskInfo | None:
-        """A task while it is delayed, running or dead, or ready and not deep in a long queue; None otherwise."""
-        return await self._store.tasks.get(task_id)
+        """A task with keep="all" in every state until its retention ends; else while it is delayed, running or dead, or
+        ready and not deep in a long queue. None for others, and for what can't be an id.
+        """
+        return self._waits.shown(await self._store.tasks.find(task_id))
+
+    @overload
+    async def wait_result(self, task_id: TaskId[R], timeout: Duration) -> R: ...
+    @overload
+    async def wait_result(self, task_id: str, timeout: Duration) -> object: ...
+    async def wait_result(self, task_id: str, timeout: Duration) -> Any:
+        """What a task with keep="all" has returned, once it is done, as the type that its handler names.
+
+        Raises TaskFailed, TaskCancelled, NotReady (a TimeoutError) when the time is over, NotFound (a LookupError), and
+        ResultNotKept where it has ended and nothing tells its result.
+        """
+        return await self._waits.result(task_id, None, milliseconds("timeout", timeout) / 1000)
+
+    @overload
+    def watch(self, id: TaskId[Any]) -> AsyncGenerator[TaskEvent, None]: ...
+    @overload
+    def watch(self, id: str) -> AsyncGenerator[Event, None]: ...
+    def watch(self, id: str) -> AsyncGenerator[Any, None]:
+        """The present state of a batch or a task, and then its changes as they come, four a second at most, to its end.
+
+        Ends too when nothing is kept of it any more. Raises NotFound at the first event.
+        """
+        return watch(self._waits, id, None)
 
     async def cancel_task(self, task_id: str) -> bool:
         """Cancel one task: True if it will not run, or was running and is being cancelled."""

@@ -10,7 +10,7 @@ from typing import Any
 from taskproc.batch import Maker
 from taskproc.errors import TaskprocError
 from taskproc.options import Options
-from taskproc.processor.waiting import BatchWaits
+from taskproc.processor.waiting import Waits
 from taskproc.registry import Registry
 from taskproc.store import Store
 from taskproc.store.embedded import SCHEME, EmbeddedServer, open_embedded
@@ -30,7 +30,7 @@ class Connected:
         self._maker = Maker(self._registry, options.max_payload, options.sealer)
         self._embedded: EmbeddedServer | None = None
         self._store_: Store | None = None
-        self._waits_: BatchWaits | None = None
+        self._waits_: Waits | None = None
 
     @property
     def is_open(self) -> bool:
@@ -61,7 +61,7 @@ class Connected:
             await store.wire.close()
             await self._release_server()
             raise
-        self._store_, self._waits_ = store, BatchWaits(store)
+        self._store_, self._waits_ = store, Waits(store, self._registry, self._options.sealer)
 
     async def _reach(self) -> Store:
         target = self._target
@@ -106,7 +106,7 @@ class Connected:
         return self._store_
 
     @property
-    def _waits(self) -> BatchWaits:
+    def _waits(self) -> Waits:
         assert self._store is not None
         assert self._waits_ is not None
         return self._waits_

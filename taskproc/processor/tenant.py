@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.batch import Batch, Build
 from taskproc.handlers import Keep
-from taskproc.model import BatchInfo, TaskId, TaskInfo, TenantInfo
+from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
+from taskproc.processor.watching import watch
 from taskproc.values import Duration, milliseconds, tenant_name
 
 P = ParamSpec("P")
@@ -116,9 +117,25 @@ class Tenant(TenantTaskCalls):
         return await self._calls._waits.wait(batch_id, self.name, milliseconds("timeout", timeout) / 1000)
 
     async def get_task(self, task_id: str) -> TaskInfo | None:
-        """A task that has not ended, or a dead letter."""
+        """A task with keep="all" until its retention ends, or one that has not ended, or a dead letter."""
         info = await self._calls.get_task(task_id)
         return info if info is not None and info.tenant == self.name else None
+
+    @overload
+    async def wait_result(self, task_id: TaskId[R], timeout: Duration) -> R: ...
+    @overload
+    async def wait_result(self, task_id: str, timeout: Duration) -> object: ...
+    async def wait_result(self, task_id: str, timeout: Duration) -> Any:
+        """What a task with keep="all" has returned, once it is done. Raises as the processor's does."""
+        return await self._calls._waits.result(task_id, self.name, milliseconds("timeout", timeout) / 1000)
+
+    @overload
+    def watch(self, id: TaskId[Any]) -> AsyncGenerator[TaskEvent, None]: ...
+    @overload
+    def watch(self, id: str) -> AsyncGenerator[Event, None]: ...
+    def watch(self, id: str) -> AsyncGenerator[Any, None]:
+        """The present state of a batch or a task, and then its changes. Raises NotFound at the first event."""
+        return watch(self._calls._waits, id, self.name)
 
     async def cancel_task(self, task_id: str) -> bool:
         """Cancel one task."""

@@ -216,7 +216,7 @@ def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
 def _list(name: str) -> tuple[str, str, str] | None:
     """Segment, kind and queue of a key's name, where it is a list of tasks or of staged ones."""
     _, seg, kind, *queue = name.split(":")
-    if kind == "staged" or (kind in ("r", "d", "x") and queue):
+    if kind in ("staged", "rec") or (kind in ("r", "d", "x") and queue):
         return seg, kind, queue[0] if queue else ""
     return None
 

@@ -108,11 +108,11 @@ class Batches:
         reply = await self._ledger.call(lambda call: self._scripts.batch_cancel(call, batch_id, tenant or ""))
         return bool(reply[0] == b"ok")
 
-    async def get(self, batch_id: str, *, watch: bool = False) -> BatchInfo | None:
-        """A batch's counters; ``watch``: its settling will be published."""
+    async def get(self, batch_id: str, *, watch: int = 0) -> BatchInfo | None:
+        """A batch's counters; ``watch``: what of it will be published, as ``include/watch.lua`` has it."""
         if not is_batch_id(batch_id):
             return None
-        reply = await self._scripts.batch_get(int(watch), batch_id.encode())
+        reply = await self._scripts.batch_get(watch, batch_id.encode())
         return _info(reply[0])
 
     async def page(self, tenant: str, skip: int, take: int, before: str | None) -> list[BatchInfo]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from taskproc.model import TaskInfo, TaskState
@@ -13,6 +13,7 @@ from taskproc.store.ledger import Ledger
 from taskproc.store.reading import whole
 from taskproc.store.scripts import Scripts, to_json
 from taskproc.store.tasks import Payloads, opened, task_info, with_large
+from taskproc.values import from_ms
 
 AT_ONCE = 100
 
@@ -101,6 +102,7 @@ class DeadLetters:
                 )  # fmt: skip
                 info = await with_large(info, pile.batch, stored, self._payloads)
                 info = opened(info, pile.batch, stored, self._sealer)
+                info = replace(info, ended_at=from_ms(float(died)))
                 yield Letter(float(died), local.decode("utf-8", "replace"), pile.batch, pile.queue, info)
             skip += len(page)
             if len(page) < AT_ONCE:

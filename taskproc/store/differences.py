@@ -64,6 +64,12 @@ KINDS = {
         "{m:it is|they are} listed",
     ),
     "unfound": ("{m:dead letter} of batch {a} in queue {b} {m:is|are} not listed", "{m:it is|they are} listed"),
+    "unowned": ("{m:record} of batch {a}, which is gone ({b}), {m:is|are} left", "{m:it is|they are} dropped"),
+    "unlinked": (
+        "batch {a} doesn't know of {m:record} of its part {b}: pruning would miss {m:it|them}",
+        "{m:it is|they are} listed",
+    ),
+    "unaged": ("{m:record} of single tasks of batch {a} {m:is|are} not listed for pruning", "{m:it is|they are} listed"),
     "astray": ("task {a} is leased to worker {b} but not noted as running", "{how}"),
     "unleased": ("task {a} of queue {b} is noted as running, but nobody has leased it", "the next rescue takes it back"),
     "ready": ("tenant {b} counts {n:ready task} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),

@@ -22,11 +22,13 @@ Place = tuple[str, int | None, int | None]
 class Chunk:
     """Tasks that one call takes, by where they go."""
 
-    __slots__ = ("large", "places", "size", "weight")
+    __slots__ = ("first", "kept", "large", "places", "size", "weight")
 
     def __init__(self) -> None:
         self.places: dict[Place, list[bytes]] = {}
         self.large: list[bytes] = []
+        self.kept: dict[Place, int] = {}
+        self.first = ""
         self.weight = 0
         self.size = 0
 
@@ -44,6 +46,13 @@ class Chunk:
         self.weight += 1 if place[1] is None and place[2] is None else DELAYED_WEIGHT
         self.size += len(body)
 
+    def keep(self, place: Place, body: bytes) -> None:
+        """The task that was added last has a record, which is its body once more."""
+        self.kept[place] = self.kept.get(place, 0) + 1
+        self.first = self.first or body[:10].decode()
+        self.weight += 1
+        self.size += len(body)
+
     def add_large(self, local: bytes, payload: bytes) -> None:
         """Add the payload of a task whose body is a stub."""
         self.large += (local, payload)
@@ -52,9 +61,12 @@ class Chunk:
     def lists(self) -> Json:
         """What ``include/stage_put.lua`` needs to know of the bodies."""
         entries: list[list[object]] = []
-        for (queue, delay, due), bodies in self.places.items():
+        for place, bodies in self.places.items():
+            queue, delay, due = place
             kind = "r" if delay is None and due is None else "d"
             entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
+            if place in self.kept:
+                entries[-1] = [kind, queue, len(bodies), delay or 0, due or False, self.kept[place]]
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
@@ -74,6 +86,8 @@ class Chunk:
             found[where] = found.get(where, 0) + len(bodies)
         if self.large:
             found["big", ""] = len(self.large) // 2
+        if self.kept:
+            found["rec", ""] = sum(self.kept.values())
         return found
 
 
@@ -92,6 +106,7 @@ class Segment:
         self._flushing = asyncio.Lock()
         self._staged = 0
         self._sizes: dict[tuple[str, str], int] = {}
+        self._first = ""  # the first local id that has a record
 
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
@@ -102,6 +117,8 @@ class Segment:
             self.chunk.add(place, write_stub(local, extension, payload))
         else:
             self.chunk.add(place, write_body(local, extension, payload))
+        if extension and extension.get("k") == "a":
+            self.chunk.keep(place, self.chunk.places[place][-1])
         self.total += 1
         if self.chunk.full:
             self.turn()
@@ -125,7 +142,7 @@ class Segment:
     def queues(self) -> set[str]:
         """The queues of all its tasks so far."""
         chunks = [*self._full, self.chunk]
-        return {queue for kind, queue in self._sizes if kind != "big"} | {place[0] for c in chunks for place in c.places}
+        return {queue for kind, queue in self._sizes if queue} | {place[0] for c in chunks for place in c.places}
 
     async def flush(self, *, everything: bool = False) -> None:
         """Stage the full chunks, or also the one at hand.
@@ -147,12 +164,14 @@ class Segment:
                 f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"
             )
         self._staged += 1
+        self._first = self._first or chunk.first
         for where, n in chunk.sizes().items():
             self._sizes[where] = self._sizes.get(where, 0) + n
 
     def sizes(self) -> Json:
         """What must have been staged, for the commit."""
-        return to_json([[kind, queue, n] for (kind, queue), n in self._sizes.items()])
+        first = {"rec": [self._first]}
+        return to_json([[kind, queue, n, *first.get(kind, [])] for (kind, queue), n in self._sizes.items()])
 
     async def drop(self) -> None:
         """Give up what was staged; where Redis doesn't do it now, pruning does it later."""

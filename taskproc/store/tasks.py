@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import orjson
@@ -12,10 +12,11 @@ import orjson
 from taskproc.codec import NOTHING, STUB, Body, handler_name, read_body, shown_data
 from taskproc.errors import CorruptTask, KeyMissing
 from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
-from taskproc.model import AttemptError, TaskInfo, TaskState
+from taskproc.model import AttemptError, Progress, TaskInfo, TaskState
 from taskproc.sealing import SEAL, Sealer, open_without_keys
 from taskproc.store.ledger import Ledger
 from taskproc.store.reading import reading, whole
+from taskproc.store.records import open_result, read_progress, with_outcome, write_progress
 from taskproc.store.refusals import check_room
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
@@ -23,6 +24,22 @@ from taskproc.values import LAST_MS, from_ms, from_us
 
 Payloads = Callable[[str, bytes], Awaitable[bytes | None]]
 """Gets a large payload: segment, local id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a task. ``tenant`` is known of one that isn't found, too, where its batch is there."""
+
+    info: TaskInfo | None
+    sent: bytes = b""
+    stored: bytes = b""
+    large: bytes = b""
+    tenant: str = ""
+
+    def result(self, sealer: Sealer | None) -> tuple[bytes, str]:
+        """The result as JSON, or why it isn't there. Raises UntrustedTask or KeyMissing."""
+        assert self.info is not None
+        return open_result(self.info, self.stored, self.sent, self.large, sealer)
 
 
 class Tasks:
@@ -60,30 +77,40 @@ class Tasks:
                 raise ValueError(found)
         return found
 
-    async def get(self, task_id: str) -> TaskInfo | None:
-        """A task that is delayed, running or dead, or ready where ids have it or near its end; None otherwise."""
+    async def find(self, task_id: str, *, watch: int = 0, looks: int = 4) -> Found:
+        """A task that is delayed, running or dead, ready where ids have it or near the end of its list, or kept.
+
+        ``watch``: what of it is to be published, as ``task_read`` has it. ``looks``: how far to look for a ready one.
+        """
         if not is_task_id(task_id):
-            return None
+            return Found(None)
         cursor = ""
-        for _ in range(4):
-            reply = await self._scripts.task_read(task_id, cursor)
+        for _ in range(looks):
+            reply = await self._scripts.task_read(task_id, cursor, watch)
             if reply[0] != b"more":
                 break
             with reading(f"task {task_id}"):
                 cursor = reply[1].decode()
-        if reply[0] in (b"more", b"unknown"):
-            return None
+        if reply[0] == b"more":
+            return Found(None)
+        if reply[0] == b"unknown":
+            return Found(None, tenant=b"".join(reply[1:]).decode("utf-8", "replace"))
         with reading(f"task {task_id}"):
-            state, queue, tenant, batch, created, now, score, stored, errors = reply
-            due = int(min(max(float(score), 0), LAST_MS)) if score and state == b"delayed" else None
-            if due is not None and due <= int(now):
-                state = b"ready"
-            info = task_info(
-                task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
-                tenant.decode("utf-8", "replace"), batch.decode() or None, whole(created), due, errors,
-            )  # fmt: skip
+            info, sent = _read(task_id, reply)
+        stored, large = reply[7], reply[11]
+        found = Found(info, sent=sent, stored=stored, large=large, tenant=info.tenant)
         info = await with_large(info, task_id[:22], stored, self._payloads)
-        return opened(info, task_id[:22], stored, self._sealer)
+        return replace(found, info=opened(info, task_id[:22], stored, self._sealer))
+
+    async def keep_result(self, member: str, result: bytes) -> bool:
+        """Keep a large result of a running task; False where its lease is lost."""
+        reply = await self._scripts.task_result(member.encode(), result)
+        return bool(reply[0] == b"ok")
+
+    async def tell_progress(self, member: str, progress: Progress) -> bool:
+        """Note how far a running task has come; False where its lease is lost."""
+        reply = await self._scripts.task_progress(member.encode(), Json(write_progress(progress)))
+        return bool(reply[0] == b"ok")
 
     async def cancel(self, task_id: str, tenant: str | None) -> bool:
         """Cancel one task: True when it will not run, or was running and is being cancelled."""
@@ -104,6 +131,30 @@ class Tasks:
 
     def _cancel_at(self, task_id: str, tenant: str, cursor: str, call: Json) -> Awaitable[Reply]:
         return self._scripts.task_cancel(call, task_id, tenant, cursor)
+
+
+def _read(task_id: str, reply: Reply) -> tuple[TaskInfo, bytes]:
+    """What ``task_read`` has answered, and the result as the worker sent it."""
+    state, queue, tenant, batch, created, now, score, stored, errors, kept, outcome, _, progress, ended = reply
+    due = int(min(max(float(score), 0), LAST_MS)) if score and state == b"delayed" else None
+    if due is not None and due <= int(now):
+        state = b"ready"
+    info = task_info(
+        task_id[:22], stored, TaskState("failed" if state == b"dead" else state.decode()), queue.decode(),
+        tenant.decode("utf-8", "replace"), batch.decode() or None, whole(created), due, errors,
+    )  # fmt: skip
+    if not kept:
+        died = from_ms(float(score)) if state == b"dead" else None
+        claimed = from_ms(float(score)) if state == b"running" else None
+        return replace(info, ended_at=died, started_at=claimed, progress=read_progress(progress)), b""
+    info = replace(info, id=task_id, kept=True, progress=read_progress(progress))
+    if outcome:
+        return with_outcome(info, outcome)
+    if info.state is TaskState.CANCELLED:
+        info = replace(info, ended_at=from_us(whole(ended)) if ended else None)
+    elif info.state is TaskState.RUNNING:
+        info = replace(info, started_at=from_ms(float(score)))
+    return replace(info, attempt=max(info.attempt, *(error.attempt for error in info.errors), 0)), b""
 
 
 def task_info(

@@ -28,7 +28,7 @@ from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.handlers import MARK
 from taskproc.model import BatchState
 from taskproc.options import Options
-from taskproc.outcome import Dead, Outcome, Released
+from taskproc.outcome import DONE, Dead, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
@@ -39,6 +39,7 @@ from taskproc.worker.executor import Executor
 from taskproc.worker.fetcher import Fetcher
 from taskproc.worker.heartbeat import Heartbeat
 from taskproc.worker.instances import Making
+from taskproc.worker.keeping import Keeper
 from taskproc.worker.lifespan import Lifespan
 from taskproc.worker.loop import Loop
 from taskproc.worker.scope import Scope
@@ -72,6 +73,7 @@ class Worker:
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
         self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
+        self._keeper = Keeper(options, maker.registry, store.tasks)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
         self._upkeep = Loop("upkeep", upkeep.step)
         self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
@@ -152,9 +154,13 @@ class Worker:
     async def _run_one(self, execution: Execution, scope: Scope) -> None:
         began = time.perf_counter()
         outcome = await self._executor.run(execution, scope)
+        us = int((time.perf_counter() - began) * 1e6)
+        if execution.extended and outcome is not DONE:
+            await self._keeper.keep(execution, outcome)
+        if self._services.progresses.writers:
+            self._services.progresses.end(execution.context)
         if execution.member not in self._slots.held:
             return  # it was handed back while it would not end
-        us = int((time.perf_counter() - began) * 1e6)
         if outcome is None:
             self._settler.drop(execution)
         else:
@@ -244,6 +250,7 @@ class Worker:
 
     async def _finish(self) -> None:
         """Hand back what is still held, settle everything, leave the list of workers, then the lifespan."""
+        await self._services.progresses.close()
         self._store.patience = FLUSH_SECONDS
         if self._heartbeat.started:
             with anyio.move_on_after(FLUSH_SECONDS), suppress(SchemaMismatch):

@@ -32,7 +32,7 @@ REASONS: dict[Stop, StopReason] = {
 class Execution:
     """A claimed task: where it came from, what it became, and how to stop it."""
 
-    __slots__ = ("body", "claims", "context", "extended", "member", "scope", "stop", "task_id")
+    __slots__ = ("body", "claims", "context", "extended", "member", "result", "scope", "stop", "task_id")
 
     def __init__(self, claims: Claims, body: bytes) -> None:
         self.claims = claims
@@ -43,6 +43,7 @@ class Execution:
         self.context: TaskContext | None = None
         self.scope: Scope | Closing | None = None
         self.stop: Stop | None = None
+        self.result = ""  # of one that is kept, as its record has it
 
     def halt(self, stop: Stop) -> None:
         """Tell the handler to stop: on the loop it is cancelled, in a thread it sees ``cancelled``."""

@@ -156,8 +156,7 @@ class Executor:
             assert self._options.execute is not None
             return await self._options.execute(context)
         if handler.options.executor == "process":
-            await self._processes.call(handler, context, call.stored)
-            return None
+            return await self._processes.call(handler, context, call.stored, call.extension.get("k") == "a")
         instance = None
         if handler.owner is not None:
             instance = await self._making.of(context).instance(handler.owner, handler.name)

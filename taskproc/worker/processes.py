@@ -25,6 +25,7 @@ from taskproc.errors import TaskprocError
 from taskproc.handlers import module_name, options_of
 from taskproc.outcome import Signal
 from taskproc.registry import Handler
+from taskproc.results import Unkept
 from taskproc.worker.decoder import Stored
 from taskproc.worker.telling import text, told, type_name
 
@@ -42,6 +43,8 @@ class Ended:
     text: str = ""
     traceback: str = ""
     retries: bool = True
+    result: bytes | None = None
+    unkept: str = ""
 
 
 class Processes:
@@ -50,23 +53,30 @@ class Processes:
     def __init__(self, size: int) -> None:
         self._limiter = anyio.CapacityLimiter(size)
 
-    async def call(self, handler: Handler, context: TaskContext, stored: Stored | None) -> None:
+    async def call(self, handler: Handler, context: TaskContext, stored: Stored | None, kept: bool = False) -> object:
         """Run a handler; cancelling this kills its process. Raises what the handler raised.
 
-        ``stored``: its arguments as they are stored, where the context's data isn't a call in JSON.
+        ``stored``: its arguments as they are stored, where the context's data isn't a call in JSON. What it returned comes
+        back where it is ``kept``; an Unkept says why not.
         """
         cls, function = handler.cls, handler.function
         name = function.__qualname__ if cls is None else f"{cls.__qualname__}.{function.__name__}"
         place = (module_name((cls or function).__module__), name)
-        run = partial(run_here, place, handler.name, context.plain(), stored)
+        run = partial(run_here, place, handler.name, context.plain(), stored, kept)
         ended = await anyio.to_process.run_sync(run, cancellable=True, limiter=self._limiter)
         if ended.error is None and not ended.kind:
-            return
+            return _returned(handler, ended)
         error = _revive(ended)
         error.taskproc_traceback = ended.traceback  # type: ignore[attr-defined]
         error.taskproc_type = ended.kind  # type: ignore[attr-defined]
         error.taskproc_retries = ended.retries  # type: ignore[attr-defined]
         raise error
+
+
+def _returned(handler: Handler, ended: Ended) -> object:
+    if ended.unkept:
+        return Unkept(ended.unkept)
+    return None if ended.result is None else handler.results.load(ended.result)
 
 
 def _revive(ended: Ended) -> BaseException:
@@ -80,7 +90,7 @@ def _revive(ended: Ended) -> BaseException:
     return RemoteError(ended.text)
 
 
-def run_here(place: tuple[str, str], name: str, carried: dict[str, Any], stored: Stored | None) -> Ended:
+def run_here(place: tuple[str, str], name: str, carried: dict[str, Any], stored: Stored | None, kept: bool = False) -> Ended:
     """Run a handler in this process. Called by anyio in the child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the worker decides
     module, qualname = place
@@ -100,13 +110,18 @@ def run_here(place: tuple[str, str], name: str, carried: dict[str, Any], stored:
         )
         result = bound(*args, **kwargs)
         if handler.is_async:
-            asyncio.run(result)
+            result = asyncio.run(result)
         else:
             handler.returned(result)
     except BaseException as error:  # a handler may raise anything, SystemExit included
         kinds = handler.options.retry_on
         return _ended(error, kinds is None or isinstance(error, kinds))
-    return Ended()
+    if result is None or not kept:
+        return Ended()
+    try:
+        return Ended(result=handler.results.dump(result))
+    except Unkept as why:
+        return Ended(unkept=str(why))
 
 
 def _needs_instance(owner: object, function: object) -> bool:

@@ -1,4 +1,5 @@
-"""What a running task may ask of its worker: its batch's counters, a longer lease, more tasks for its batch."""
+"""What a running task may ask of its worker: its batch's counters, a longer lease, more tasks for its batch, and
+what it may tell: its progress."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from typing import Any
 from taskproc.batch import Batch, Build, Maker, fill
 from taskproc.context import TaskContext
 from taskproc.errors import BatchCancelled, NotFound
-from taskproc.model import BatchInfo
+from taskproc.model import BatchInfo, Progress
 from taskproc.store import Store
 from taskproc.store.work import Work
 from taskproc.worker.execution import Execution
 from taskproc.worker.instances import Making
+from taskproc.worker.progress import Progresses
 
 
 class WorkerServices:
@@ -27,6 +29,7 @@ class WorkerServices:
         self._work = work
         self._held = held
         self._loop = asyncio.get_running_loop()
+        self.progresses = Progresses(store.tasks, held)
 
     async def get(self, context: TaskContext, wanted: Any) -> Any:
         """The task's instance of a class, or what a provider gives."""
@@ -46,6 +49,10 @@ class WorkerServices:
         if context.batch_id is None:
             raise NotFound(f"task {context.id} belongs to no batch")
         await append(self._store, self._maker, context.queue, context.tenant, context.batch_id, build, None)
+
+    async def progress(self, context: TaskContext, progress: Progress) -> None:
+        """Note how far a task has come; it goes to Redis by itself."""
+        self.progresses.tell(context, progress)
 
     def call(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
         """Run an async function on the loop and wait for it, from a handler's thread."""

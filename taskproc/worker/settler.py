@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from taskproc import outcome as outcomes
+from taskproc.codec import kept
 from taskproc.errors import AttemptsExhausted
 from taskproc.store.work import Group
 from taskproc.values import LONGEST
@@ -88,18 +89,18 @@ class Settler:
 
 
 def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
-    """The verb that settles an outcome: name, delay in ms, error as JSON, grace in ms."""
+    """The verb that settles an outcome: name, delay in ms, error as JSON or the result of one that is kept, grace in ms."""
     match outcome:
         case outcomes.Done():
-            return ("done",)
+            return ("done", 0, execution.result) if execution.result else ("done",)
         case outcomes.Again(delay_ms, error):
             return ("retry", _bounded(delay_ms), describe(error, execution))
         case outcomes.Dead(AttemptsExhausted() as error):
             return ("exhausted", 0, describe(error, execution))
         case outcomes.Dead(error, True):
             return ("dead", 0, describe(error, execution))
-        case outcomes.Dead():
-            return ("drop",)
+        case outcomes.Dead(error):
+            return ("drop", 0, describe(error, execution)) if kept(execution.body) else ("drop",)
         case outcomes.Cancelled():
             return ("cancelled",)
         case outcomes.Released(delay_ms):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from taskproc import Batch, TaskProcessor, method
+from taskproc import Batch, ResultNotKept, TaskProcessor, method
 from tests.fuzz import handlers
 from tests.fuzz.values import CANARY, odd, payload
 
@@ -152,6 +152,20 @@ async def waited(p: TaskProcessor, v: Values) -> None:
             await p.wait_batch(batch_of(v), v["timeout"])
 
 
+async def resulted(p: TaskProcessor, v: Values) -> None:
+    """Wait for a result, though not for long."""
+    with suppress(TimeoutError, ResultNotKept):
+        async with asyncio.timeout(0.05):
+            await p.wait_result(v["task"], v["timeout"])
+
+
+async def watched(p: TaskProcessor, v: Values) -> None:
+    """Look at the first event."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.05), aclosing(p.watch(v["task"])) as events:
+            await anext(events)
+
+
 async def configured(p: TaskProcessor, v: Values) -> None:
     """Configure another processor."""
     TaskProcessor("redis://localhost").configure(queues=v["queues"], max_workers=v["workers"])
@@ -203,6 +217,8 @@ CALLS: list[Call] = [
          lambda p, v: built(p, v, lambda b: b.options(queue=v["queue"], on=v["on"]).enqueue_many(handlers.take, v["rows"]))),
     Call("get_batch", (BATCH,), lambda p, v: p.get_batch(v["batch"])),
     Call("get_task", (TASK,), lambda p, v: p.get_task(v["task"])),
+    Call("wait_result", (TASK, TIMEOUT), resulted),
+    Call("watch", (TASK,), watched),
     Call("tenant.get_batch", (BATCH,), lambda p, v: p.tenant("acme").get_batch(v["batch"])),
     Call("tenant.get_task", (TASK,), lambda p, v: p.tenant("acme").get_task(v["task"])),
     Call("cancel_batch", (BATCH, TENANT), lambda p, v: p.cancel_batch(v["batch"], tenant=v["tenant"])),

@@ -34,13 +34,17 @@ class Victim:
         self.tasks.append(batch.enqueue(handlers.fail_first, "v", CANARY * 2_000))
         batch.options(delay=0.05).enqueue(handlers.take, "v", CANARY)
         batch.options(delay=3_600).enqueue(handlers.take, "v", CANARY)
+        self.tasks += [batch.options(keep="all").enqueue(handlers.take, "v", CANARY * n) for n in (1, 2_000)]
         batch.options(on="settled").continue_with(handlers.take, "v", CANARY)
 
     async def before(self, proc: TaskProcessor) -> None:
         """What will have ended, or run on a worker that is gone."""
         self.batches.append(await proc.enqueue_batch(
             self.queue, self.tenant,
-            lambda batch: [batch.enqueue(handler, "v", CANARY) for handler in (handlers.bury_first, handlers.take)],
+            lambda batch: [
+                batch.options(keep=keep).enqueue(handler, "v", CANARY)
+                for handler in (handlers.bury_first, handlers.take) for keep in ("failed", "all")
+            ],
         ))  # fmt: skip
 
     async def fill(self, proc: TaskProcessor) -> None:
@@ -48,6 +52,7 @@ class Victim:
         for queue, key in ((self.queue, None), ("default", "key")):
             self.batches.append(await proc.enqueue_batch(queue, self.tenant, self.build, idempotency_key=key))
         self.tasks.append(await proc.enqueue_task("default", self.tenant, handlers.take, "v", CANARY))
+        self.tasks.append(await proc.options(keep="all").enqueue_task("default", self.tenant, handlers.take, "v", CANARY))
         staged = proc._store.batches.new()
         staged.add((self.queue, None, None), b"0000000000", {}, b"[]")
         await staged.flush(everything=True)

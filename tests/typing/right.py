@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from taskproc import (
     AttemptError,
     Batch,
+    BatchEvent,
     BatchInfo,
     BatchState,
     Bury,
     Cancel,
+    Progress,
     QueueInfo,
     Retry,
     Snooze,
@@ -133,6 +135,18 @@ async def use() -> None:
         async with acme.batch("default", label="import") as batch:
             await batch.enqueue_many(send, [("x",)])
         await acme.append(batch_id, build)
+        picture: bytes = await proc.wait_result(single, timeout=3)
+        number: int = await acme.wait_result(own, timedelta(seconds=3)) + 1
+        named: int = await proc.wait_result(TaskId[int]("of a type that is known"), 3)
+        print(named, await proc.wait_result("of any type", 3))
+        async for step in proc.watch(single):
+            progress: Progress | None = step.progress
+            print(step.attempt, progress and progress.done / 2)
+        async for event in acme.watch(batch_id):
+            if isinstance(event, BatchEvent):
+                print(event.remaining + 1, event.state is BatchState.DONE, event.ended)
+        kept: TaskId[int] = await acme.options(keep="all").enqueue(count, ["x"])
+        print(picture, number, kept)
         ran: int = await proc.run_until_idle(raise_errors=True)
         print(appended, again, cancelled, waited, queues, errors, retried, workers, totals, own, ran)
 
@@ -140,6 +154,7 @@ async def use() -> None:
 def handler() -> None:
     ctx = current_task()
     remaining: BatchInfo | None = ctx.sync.batch()
+    ctx.sync.progress(1, 2.5, "half")
     print(ctx.attempt + ctx.delivery, ctx.created_at.isoformat(), remaining)
     for signal in (Retry(3), Retry(), Snooze(timedelta(1)), Bury("x"), Cancel("y")):
         raise signal

@@ -80,6 +80,13 @@ async def use() -> None:
     await acme.options(queue=3).enqueue(send, "a")  # E
     await proc.wait_batch("x")  # E
     await proc.retry_dead_tasks(count="all")  # E
+    picture: str = await proc.wait_result(await acme.enqueue(resize, "x.png", 1), 3)  # E
+    print(picture)
+    await proc.wait_result("x")  # E
+    proc.wait_result("x", 3)  # E
+    async for step in proc.watch(await acme.enqueue(resize, "x.png", 1)):
+        print(step.remaining)  # E
+    await current_task().progress("half")  # E
 
 
 @task(max_attempts="3")  # E
@@ -92,6 +99,10 @@ def two() -> None: ...
 
 @task(retries=3)  # E
 def three() -> None: ...
+
+
+@task(keep="some")  # E
+def five() -> None: ...
 
 
 @task(timeout="1 s")  # E
