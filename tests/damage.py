@@ -166,8 +166,8 @@ DAMAGES = [
     ),
     Damage("stale", lambda s: s.r.zadd(s.k("settled"), {f"{s.home}:mail": 10**13}), "the index settled has an entry"),
     Damage("stale", lambda s: s.r.zadd(s.k("settled"), {f"{s.home}:+": 10**13}), "the index settled has an entry"),
-    Damage("unowned", lambda s: s.r.hset(s.k("b", "0" * 22, "rec"), "0" * 10, "q"), "1 records of batch 0000"),
-    Damage("unlinked", lambda s: s.r.hset(s.k("b", f"{s.a}+0123456789", "rec"), "0" * 10, "q"), "1 records of its part"),
-    Damage("unaged", lambda s: s.r.zadd(s.k("b", s.home, "kept"), {"0" * 10: 1}), "are not listed for pruning"),
+    Damage("unowned", lambda s: s.r.hset(s.k("b", "0" * 22, "rec"), "0" * 10, "q"), "1 record of batch 0000"),
+    Damage("unlinked", lambda s: s.r.hset(s.k("b", f"{s.a}+0123456789", "rec"), "0" * 10, "q"), "1 record of its part"),
+    Damage("unaged", lambda s: s.r.zadd(s.k("b", s.home, "kept"), {"0" * 10: 1}), "is not listed for pruning"),
 ]  # fmt: skip
 """Every kind of damage but those that take more than a line."""

@@ -44,7 +44,7 @@ class Model:
 
     def full(self, tasks: list[tuple[str, str, int]]) -> bool:
         """Whether a queue has no room for tasks of (local id, queue, delay)."""
-        more = Counter(queue for _, queue, _ in tasks)
+        more = Counter(task[1] for task in tasks)
         waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
         return any(waiting[queue] + n > self.limits.get(queue, 10**9) for queue, n in more.items())
 

@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "instance_pause": (CALL, 1),
     "lease_renew": (W1, "{}", 1_000),
     "queue_list": (),
+    "queue_limit": ("q", "5"),
     "queue_mode": ("q", "fifo"),
     "queue_read": ("q",),
     "queue_tasks": ("q", 0, 10),

@@ -69,7 +69,10 @@ KINDS = {
         "batch {a} doesn't know of {m:record} of its part {b}: pruning would miss {m:it|them}",
         "{m:it is|they are} listed",
     ),
-    "unaged": ("{m:record} of single tasks of batch {a} {m:is|are} not listed for pruning", "{m:it is|they are} listed"),
+    "unaged": (
+        "batch {a} of single tasks has {m:record} that {m:is|are} not listed for pruning",
+        "{m:it is|they are} listed",
+    ),
     "astray": ("task {a} is leased to worker {b} but not noted as running", "{how}"),
     "unleased": ("task {a} of queue {b} is noted as running, but nobody has leased it", "the next rescue takes it back"),
     "ready": ("tenant {b} counts {n:ready task} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
