@@ -6,7 +6,7 @@
 --   1 prefix str
 --   2 watch int (1: publish when they settle)
 --   3 batches bytes...  (at most 250)
--- Returns: {id, tenant, label, state, total, remaining, failed, cancelled, us, created_us, ended_us} each
+-- Returns: {id, tenant, label, state, total, remaining, failed, cancelled, us, created_us, ended_us, fail_after} each
 -- Includes: guard
 -- Cost: O(n)
 local slot = KEYS[1]
@@ -15,13 +15,15 @@ guard(slot)
 local out = {}
 for i = 3, #ARGV do
   local record = key(P, 'b', ARGV[i])
-  local b = redis.call('HMGET', record, 'tenant', 'label', 'state', 'total', 'remaining', 'failed', 'cancelled', 'us', 'created', 'ended')
+  local b = redis.call('HMGET', record, 'tenant', 'label', 'state', 'total', 'remaining', 'failed', 'cancelled', 'us', 'created', 'ended',
+    'fail_after')
   if b[3] and b[3] ~= 'open' then
     if watch then
       redis.call('HDEL', record, 'watched') -- a full Redis lets this through, and then the next
       redis.call('HSET', record, 'watched', 1)
     end
-    out[#out + 1] = {ARGV[i], b[1], b[2], b[3], b[4] or '0', b[5] or '0', b[6] or '0', b[7] or '0', b[8] or '0', b[9] or '0', b[10] or ''}
+    out[#out + 1] = {ARGV[i], b[1], b[2], b[3], b[4] or '0', b[5] or '0', b[6] or '0', b[7] or '0', b[8] or '0', b[9] or '0', b[10] or '',
+      b[11] or ''}
   else
     out[#out + 1] = {}
   end

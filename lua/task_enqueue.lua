@@ -12,8 +12,10 @@
 --   7 lists json (as include/stage_put.lua has them, one task)
 --   8 local str (the task's id within its batch)
 --   9 bodies bytes...
--- Returns: {"ok", task id}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, hidden, batch_join
+-- Returns: {"ok", id of the task, or of the one that is there if it is unique}; {"stale"}; {"wait"} while an equal unique task
+--   is being staged
+-- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, hidden, batch_join, locks_sift,
+--   locks_take
 -- Cost: O(log delayed)
 local slot = KEYS[1]
 local P, call, tenant, seed, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -25,11 +27,16 @@ local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
 if first then return ledger_keep(P, call, {'ok', first}) end
 lists_check(lists, #ARGV - 8)
 local now_ms, us = now()
-local home = hidden(P, us, tenant, seed)
-stage_put(P, now_ms, home, lists, ARGV, 9, true)
-batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, list_sizes(lists))
-if idem ~= '' then
-  local wait = math.max(0, (lists[1][5] or now_ms + lists[1][4]) - now_ms)
-  redis.call('SET', key(P, 'idem', idem), home .. task, 'PX', math.max(1, math.ceil(keep + wait)))
+local wait = math.max(0, (lists[1][5] or now_ms + lists[1][4]) - now_ms)
+local bodies, at, plan = locks_sift(P, now_ms, '', lists, ARGV, 9)
+if not bodies then return {'wait'} end
+local found = plan.gone[task]
+if not found then
+  local home = hidden(P, us, tenant, seed)
+  locks_take(P, now_ms, home, plan, true)
+  stage_put(P, now_ms, home, lists, bodies, at, true)
+  batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, list_sizes(lists))
+  found = home .. task
 end
-return ledger_keep(P, call, {'ok', home .. task})
+if idem ~= '' then redis.call('SET', key(P, 'idem', idem), found, 'PX', math.max(1, math.ceil(keep + wait))) end
+return ledger_keep(P, call, {'ok', found})

@@ -42,13 +42,13 @@ class StoreCalls(StoreMachine):
         idem = f"{key}{tenant}" if key else ""
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
-            answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, orjson.dumps(sizes), *entries)
+            answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, "", orjson.dumps(sizes), *entries)
             if answer[1].decode() != batch.id:
                 self.call("stage_drop", batch.id)
         else:
             lists, bodies = self.lists(made)
             answer = self.once(
-                "batch_create", self.ledger(), batch.id, tenant, "", idem, lists, len(entries), *entries, *bodies
+                "batch_create", self.ledger(), batch.id, tenant, "", idem, "", lists, len(entries), *entries, *bodies
             )
         assert answer == [b"ok", self.model.create(batch, made, continuations, idem).encode()]
 

@@ -12,7 +12,7 @@ local function batch_forget(P, now_ms, member, retention)
   local keys = 0
   redis.call('ZREM', settled, batch)
   if b[1] then
-    local _, looked = batch_drop(P, {id = batch, tenant = b[1]})
+    local _, looked = batch_drop(P, {id = batch, tenant = b[1]}, now_ms)
     redis.call('ZREM', key(P, 'tb', b[1]), batch)
     keys = looked
   end

@@ -1,10 +1,11 @@
 -- Unlinks the keys of a staged segment that was never committed, as its record names them.
-local function seg_drop(P, seg)
+local function seg_drop(P, seg, now_ms)
   local record = key(P, 'b', seg, 'staged')
   local fields = redis.call('HKEYS', record)
   for _, field in ipairs(fields) do
     local kind, q = string.match(field, '^(%a+):(.*)$')
     if kind == 'big' then redis.call('UNLINK', key(P, 'b', seg, 'big'))
+    elseif kind == 'u' then locks_drop(P, now_ms, seg)
     elseif kind then redis.call('UNLINK', key(P, 'b', seg, kind, q)) end
   end
   if #fields > 0 then redis.call('UNLINK', key(P, 'b', seg, 'w')) end
