@@ -48,7 +48,8 @@ class Maker:
         return found, check_size(found.name, found.arguments.dump(args, kwargs), self.max_payload)
 
     def lock(
-        self, options: CallOptions, handler: Handler | str, tenant: str, args: Sequence[Any], kwargs: dict[str, Any], payload: bytes
+        self, options: CallOptions, handler: Handler | str, tenant: str, args: Sequence[Any], kwargs: dict[str, Any],
+        payload: bytes,
     ) -> dict[str, object]:  # fmt: skip
         """What the extension of a task says of its unique lock. Raises ArgumentError."""
         return lock_fields(options, handler, tenant, self.sealer, args, kwargs, payload)

@@ -6,7 +6,7 @@ local function locks_expire(P, now_ms, n)
   local gone = {}
   for i, value in ipairs(redis.call('HMGET', uniq, unpack(digests))) do
     local _, _, ends = lock_read(value or '')
-    if ends and ends <= now_ms then gone[#gone + 1] = digests[i] end
+    if ends then gone[#gone + 1] = digests[i] end
   end
   redis.call('ZREM', index, unpack(digests))
   if #gone > 0 then redis.call('HDEL', uniq, unpack(gone)) end
