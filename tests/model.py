@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 
 ENDED = {"done", "failed", "cancelled"}
 
+Lock = tuple[str, int]
+"""What a unique task goes by, and for how long (0: until it ends)."""
+
+New = tuple[str, str, int, Lock | None]
+"""A task that is to be stored: local id, queue, delay, lock."""
+
 
 @dataclass
 class Task:
@@ -30,6 +36,7 @@ class Task:
     zombie: bool = False  # it was running when its batch was cancelled: counted, still leased
     parent: str = ""
     died: int = 0
+    lock: Lock | None = None
 
 
 @dataclass
@@ -40,6 +47,7 @@ class Continuation:
     queue: str
     local: str
     delay: int
+    lock: Lock | None = None
 
 
 @dataclass
@@ -56,6 +64,7 @@ class Batch:
     idem: str = ""
     appended: set[str] = field(default_factory=set)
     continuations: list[Continuation] = field(default_factory=list)
+    fail_after: str = ""
 
 
 @dataclass
@@ -79,6 +88,8 @@ class Model:
         self.batches: dict[str, Batch] = {}
         self.tenants: dict[str, Tenant] = {}
         self.idem: dict[str, str] = {}
+        self.locks: dict[str, tuple[str, int, bool]] = {}
+        """Digest → task, when it ends (0: with the task), whether the task is done."""
         self.paused = False
         self.fifo: set[str] = set()
 
@@ -107,8 +118,8 @@ class Model:
 
     # making
 
-    def create(self, batch: Batch, tasks: list[tuple[str, str, int]], continuations: list[Continuation], idem: str) -> str:
-        """Create a batch of (local id, queue, delay); its id or that of the key's first."""
+    def create(self, batch: Batch, tasks: list[New], continuations: list[Continuation], idem: str) -> str:
+        """Create a batch; its id or that of the key's first."""
         if idem and idem in self.idem:
             return self.idem[idem]
         if idem:
@@ -116,24 +127,25 @@ class Model:
         self.batches[batch.id] = batch
         batch.continuations = continuations
         self.tenant(batch.tenant).batches += 1
-        self.add(batch, tasks)
-        if not tasks:
+        if not self.add(batch, tasks):
             self.touch(batch.tenant)
             self.end(batch, "done")
         return batch.id
 
-    def add(self, batch: Batch, tasks: list[tuple[str, str, int]], parent: str = "") -> None:
-        """Add tasks to a batch."""
+    def add(self, batch: Batch, tasks: list[New], parent: str = "") -> int:
+        """Add tasks to a batch, less those that are unique and there; how many."""
+        tasks = [one for one in tasks if self.take(one[3], batch.id + one[0])]
         if tasks and batch.state in ("done", "failed"):
             batch.state = "running"
-        for local, queue, delay in tasks:
+        for local, queue, delay, lock in tasks:
             state = "delayed" if delay else "ready"
-            task = Task(batch.id + local, batch, queue, state, self.now + delay if delay else 0, parent=parent)
+            task = Task(batch.id + local, batch, queue, state, self.now + delay if delay else 0, parent=parent, lock=lock)
             self.tasks[task.id] = task
         batch.total += len(tasks)
         self.tenant(batch.tenant).total += len(tasks)
+        return len(tasks)
 
-    def append(self, batch_id: str, tenant: str, tasks: list[tuple[str, str, int]], idem: str) -> str:
+    def append(self, batch_id: str, tenant: str, tasks: list[New], idem: str) -> str:
         """Append to a batch; the status."""
         batch = self.batches.get(batch_id)
         if batch is None or batch.state == "open" or batch.tenant != tenant:
@@ -155,6 +167,34 @@ class Model:
             self.batches[batch_id] = Batch(batch_id, tenant, "open")
         return self.batches[totals.home]
 
+    # unique locks
+
+    def holder(self, digest: str) -> str:
+        """The task that has a lock; empty for none."""
+        task, ends, _ = self.locks.get(digest, ("", 0, False))
+        return "" if ends and ends <= self.now else task
+
+    def take(self, lock: Lock | None, task_id: str) -> bool:
+        """Take a lock, if it is free."""
+        if lock is None:
+            return True
+        digest, lasts = lock
+        if self.holder(digest):
+            return False
+        self.locks[digest] = task_id, self.now + lasts if lasts else 0, False
+        return True
+
+    def release(self, task: Task, done: bool = False) -> None:
+        """A task lets go of its lock, if it has it; within its time a done one holds it on."""
+        digest = task.lock[0] if task.lock else ""
+        holder, ends, over = self.locks.get(digest, ("", 0, False))
+        if holder != task.id or over:
+            return
+        if done and ends > self.now:
+            self.locks[digest] = holder, ends, True
+        else:
+            del self.locks[digest]
+
     # ending
 
     def touch(self, tenant: str) -> None:
@@ -170,18 +210,36 @@ class Model:
         if fired:
             home = self.home(batch.tenant, self.seed(batch.id))
             for one in fired:
-                self.add(home, [(one.local, one.queue, one.delay)], parent=batch.id)
+                self.add(home, [(one.local, one.queue, one.delay, one.lock)], parent=batch.id)
 
     @staticmethod
     def seed(batch_id: str) -> str:
         """The id of an open batch that is made for a batch."""
         return hashlib.sha1(batch_id.encode(), usedforsecurity=False).hexdigest()[:22]
 
-    def settle(self, task: Task, verb: str, delay: int) -> None:
+    def settle_group(self, group: list[tuple[Task, str, int]]) -> None:
+        """Outcomes of a batch's tasks in a queue, which count together: its failure policy comes before its end."""
+        if not group:
+            return
+        batch, failed = group[0][0].batch, group[0][0].batch.failed
+        for task, verb, delay in group:
+            self.settle(task, verb, delay, last=False)
+        if batch.state == "running" and batch.failed > failed and self.too_many(batch):
+            self.stop(batch)
+        self.close(batch)
+
+    def too_many(self, batch: Batch) -> bool:
+        """Whether as many tasks have failed as the policy names."""
+        share = batch.fail_after.endswith("%")
+        limit = float(batch.fail_after.rstrip("%") or 10**9)
+        return batch.failed * 100 >= limit * batch.total if share else batch.failed >= limit
+
+    def settle(self, task: Task, verb: str, delay: int, last: bool = True) -> None:
         """A running task's outcome is recorded."""
         batch, stopping = task.batch, task.stopping
         task.member, task.deadline, task.stopping = "", 0, False
         if task.zombie:
+            self.release(task)
             del self.tasks[task.id]
             return
         if stopping and verb != "done":
@@ -191,15 +249,16 @@ class Model:
             task.deliveries += 1
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
             return
+        self.release(task, verb == "done")
         if verb == "dead":
             task.state, task.died = "dead", self.now
             task.attempts += 1
             task.deliveries += 1
         else:
             del self.tasks[task.id]
-        self.ended(batch, {"dead": "failed", "drop": "failed"}.get(verb, verb))
+        self.ended(batch, {"dead": "failed", "drop": "failed"}.get(verb, verb), last)
 
-    def ended(self, batch: Batch, how: str) -> None:
+    def ended(self, batch: Batch, how: str, last: bool = True) -> None:
         """One task of a batch has settled."""
         totals = self.tenant(batch.tenant)
         if how == "failed":
@@ -208,6 +267,11 @@ class Model:
         if how == "cancelled":
             batch.cancelled += 1
             totals.cancelled += 1
+        if last:
+            self.close(batch)
+
+    def close(self, batch: Batch) -> None:
+        """A batch with nothing left ends."""
         if self.remaining(batch) == 0 and batch.state == "running":
             self.end(batch, "failed" if batch.failed else "done")
         self.touch(batch.tenant)
@@ -220,10 +284,16 @@ class Model:
         left, dead = self.remaining(batch), [t for t in self.of(batch) if t.state == "dead"]
         if left == 0 and not (batch.state == "failed" and dead):
             return "settled"
-        totals = self.tenant(batch.tenant)
+        self.stop(batch)
+        return "ok"
+
+    def stop(self, batch: Batch) -> None:
+        """A batch is cancelled."""
+        left, totals = self.remaining(batch), self.tenant(batch.tenant)
         batch.cancelled += left
         totals.cancelled += left
         for task in list(self.of(batch)):
+            self.release(task)
             if task.state == "running":
                 task.zombie = True
             else:
@@ -231,7 +301,6 @@ class Model:
         self.end(batch, "cancelled")
         if left:
             self.touch(batch.tenant)
-        return "ok"
 
     def cancel_task(self, task_id: str, tenant: str) -> str:
         """Cancel one task; the status."""
@@ -246,6 +315,7 @@ class Model:
             return "running"
         if task.state == "dead":
             return "dead"
+        self.release(task)
         del self.tasks[task_id]
         self.ended(batch, "cancelled")
         return "ok"
@@ -258,6 +328,8 @@ class Model:
         for task_id in tasks:
             task = self.tasks.get(task_id)
             if task is None or task.state != "dead":
+                continue
+            if not self.take(task.lock, task.id):
                 continue
             task.state, task.attempts, count = "ready", 0, count + 1
             task.batch.failed -= 1

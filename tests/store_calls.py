@@ -11,7 +11,7 @@ from hypothesis.stateful import precondition, rule
 
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
-from tests.model import Batch, Continuation
+from tests.model import Batch, Continuation, Lock, New, Task
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
 LEASE = 1_000
@@ -19,7 +19,9 @@ BODY = b'["tests.handlers.noop",[]]'
 
 tenants = st.sampled_from(TENANTS)
 delays = st.sampled_from([0, 0, 0, 500, 2_000])
-tasks = st.lists(st.tuples(queues, delays), max_size=5)
+locks = st.sampled_from([None, None, ("a", 0), ("b", 0), ("c", 900)])
+tasks = st.lists(st.tuples(queues, delays, locks), max_size=5)
+policies = st.sampled_from(["", "", "1", "2", "50%"])
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])
 
@@ -29,55 +31,61 @@ class StoreCalls(StoreMachine):
 
     # producers
 
-    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays), max_size=2), key=keys,
-          staged=st.booleans())  # fmt: skip
+    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays, locks), max_size=2),
+          key=keys, staged=st.booleans(), policy=policies)  # fmt: skip
     def create(
-        self, tenant: str, wanted: list[tuple[str, int]], ends: list[tuple[str, str, int]], key: str, staged: bool
-    ) -> None:
+        self, tenant: str, wanted: list[tuple[str, int, Lock | None]], ends: list[tuple[str, str, int, Lock | None]],
+        key: str, staged: bool, policy: str,
+    ) -> None:  # fmt: skip
         """A batch, at once or staged."""
-        batch = Batch(self.name(22), tenant)
-        made = [(f"{n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
-        continuations = [Continuation(on, queue, self.name(10), delay) for on, queue, delay in ends]
-        entries = [f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"}}\n'.encode() + BODY for c in continuations]
+        batch = Batch(self.name(22), tenant, fail_after=policy)
+        made = [(f"{n:010}", queue, delay, own(lock, tenant)) for n, (queue, delay, lock) in enumerate(wanted)]
+        continuations = [Continuation(on, queue, self.name(10), delay, own(lock, tenant)) for on, queue, delay, lock in ends]
+        entries = [f"{c.on} {c.queue} {c.delay}\n".encode() + body(c.local, c.lock, p=batch.id) for c in continuations]
         idem = f"{key}{tenant}" if key else ""
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
-            answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, "", orjson.dumps(sizes), *entries)
+            answer = self.once(
+                "batch_commit", self.ledger(), batch.id, tenant, "", idem, policy, orjson.dumps(sizes), *entries
+            )
             if answer[1].decode() != batch.id:
                 self.call("stage_drop", batch.id)
         else:
             lists, bodies = self.lists(made)
             answer = self.once(
-                "batch_create", self.ledger(), batch.id, tenant, "", idem, "", lists, len(entries), *entries, *bodies
+                "batch_create", self.ledger(), batch.id, tenant, "", idem, policy, lists, len(entries), *entries, *bodies
             )
-        assert answer == [b"ok", self.model.create(batch, made, continuations, idem).encode()]
+        assert answer == [b"ok", self.model.create(batch, in_order(made, staged), continuations, idem).encode()]
 
-    def lists(self, made: list[tuple[str, str, int]]) -> tuple[bytes, list[bytes]]:
+    def lists(self, made: list[New]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
         places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        for local, queue, delay in made:
-            places[queue, delay].append(local.encode() + b"." + BODY)
-        lists = [["d" if delay else "r", queue, len(bodies), delay] for (queue, delay), bodies in places.items()]
+        for local, queue, delay, lock in made:
+            places[queue, delay].append(body(local, lock))
+        lists = [["d" if delay else "r", queue, len(bodies), delay, False, 1] for (queue, delay), bodies in places.items()]
         return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
 
-    def stage(self, seg: str, made: list[tuple[str, str, int]], stamp: int) -> list[list[Any]]:
+    def stage(self, seg: str, made: list[New], stamp: int) -> list[list[Any]]:
         """Stage tasks in chunks of two, each sent twice; what must be there."""
         sizes: Counter[tuple[str, str]] = Counter()
         for chunk, at in enumerate(range(0, len(made), 2)):
             lists, bodies = self.lists(made[at : at + 2])
-            for _ in range(2):
-                assert self.call("batch_stage", seg, chunk, stamp, lists, *bodies) == [b"ok"]
-            for _, queue, delay in made[at : at + 2]:
+            answer, again = (self.call("batch_stage", seg, chunk, stamp, lists, *bodies) for _ in range(2))
+            assert answer == again
+            assert answer[0] == b"ok"
+            for _, queue, delay, _ in made[at : at + 2]:
                 sizes["d" if delay else "r", queue] += 1
+            for kind, queue, n in orjson.loads(answer[1]) if len(answer) > 1 else ():
+                sizes[kind, queue] -= n
         assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
-        return [[kind, queue, n] for (kind, queue), n in sizes.items()]
+        return [[kind, queue, n, 1] for (kind, queue), n in sizes.items() if n]
 
     @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
-    def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int]], key: str, staged: bool) -> None:
+    def append(self, data: st.DataObject, tenant: str, wanted: list[Any], key: str, staged: bool) -> None:
         """More tasks for a batch, at once or staged."""
         batch_id = self.some_batch(data)
         start = self.random.randrange(10**9)
-        made = [(f"{start + n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
+        made = [(f"{start + n:010}", queue, delay, own(lock, tenant)) for n, (queue, delay, lock) in enumerate(wanted)]
         if staged and made:
             seg = f"{batch_id}+{self.name(10)}"
             sizes = self.stage(seg, made, 1)
@@ -86,23 +94,27 @@ class StoreCalls(StoreMachine):
         else:
             lists, bodies = self.lists(made)
             answer = self.once("batch_append", self.ledger(), batch_id, tenant, key, lists, *bodies)
-        assert answer == [self.model.append(batch_id, tenant, made, key).encode()]
+        assert answer == [self.model.append(batch_id, tenant, in_order(made, staged), key).encode()]
 
-    @rule(tenant=tenants, queue=queues, delay=delays, key=keys)
-    def single(self, tenant: str, queue: str, delay: int, key: str) -> None:
+    @rule(tenant=tenants, queue=queues, delay=delays, key=keys, lock=locks)
+    def single(self, tenant: str, queue: str, delay: int, key: str, lock: Lock | None) -> None:
         """A task of no batch."""
         local, seed = self.name(10), self.name(22)
-        lists, bodies = self.lists([(local, queue, delay)])
+        lock = own(lock, tenant)
+        lists, bodies = self.lists([(local, queue, delay, lock)])
         idem = f"single{key}{tenant}" if key else ""
         answer = self.once("task_enqueue", self.ledger(), tenant, seed, idem, 10**9, lists, local, *bodies)
         if idem and idem in self.model.idem:
             assert answer == [b"ok", self.model.idem[idem].encode()]
             return
-        home = self.model.home(tenant, self.model.seed(seed))
-        self.model.add(home, [(local, queue, delay)])
+        found = self.model.holder(lock[0]) if lock else ""
+        if not found:
+            home = self.model.home(tenant, self.model.seed(seed))
+            self.model.add(home, [(local, queue, delay, lock)])
+            found = home.id + local
         if idem:
-            self.model.idem[idem] = home.id + local
-        assert answer == [b"ok", (home.id + local).encode()]
+            self.model.idem[idem] = found
+        assert answer == [b"ok", found.encode()]
 
     def some_batch(self, data: st.DataObject) -> str:
         """A batch's id, now and then of none."""
@@ -157,6 +169,8 @@ class StoreCalls(StoreMachine):
             group[2] += 1_000
             group[3].append(member)
             delay = data.draw(delays, label="delay") if verb in ("retry", "release") else 0
+            if not verb and task is not None and task.lock:
+                verb = "done"  # Redis looks at a unique task when it ends
             if verb:
                 error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
@@ -178,12 +192,14 @@ class StoreCalls(StoreMachine):
         assert answer[6] == []
         for _, _, _, members, verbs in groups:
             told = {verb[0]: verb for verb in verbs}
+            settled: list[tuple[Task, str, int]] = []
             for at, member in enumerate(members, 1):
                 task = self.model.tasks.get(member[:32])
                 if member in stale or task is None or task.member != member:
                     continue
                 _, verb, delay, *_ = told.get(at, (at, "done", 0))
-                self.model.settle(task, verb, delay)
+                settled.append((task, verb, delay))
+            self.model.settle_group(settled)
 
     def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
         """What a step has claimed: as much as there was, from the first queues first."""
@@ -221,6 +237,28 @@ class StoreCalls(StoreMachine):
     def restart(self) -> None:
         """A worker starts anew: what it held is nobody's until it is rescued."""
         self.workers["w1"] = {"id": self.name(22), "seq": 0}
+
+
+def own(lock: Lock | None, tenant: str) -> Lock | None:
+    """A lock of a tenant's own."""
+    return None if lock is None else (f"{lock[0]}{tenant}", lock[1])
+
+
+def body(local: str, lock: Lock | None, **more: str) -> bytes:
+    """The body of a task, unique or not."""
+    fields: dict[str, object] = dict(more)
+    if lock is not None:
+        fields |= {"u": lock[0], "v": lock[1]}
+    return local.encode() + (b"+" + orjson.dumps(fields) + b"\n" if fields else b".") + BODY
+
+
+def in_order(made: list[New], staged: bool) -> list[New]:
+    """Tasks in the order in which they are looked at: by chunk, then by where they go."""
+    found: list[New] = []
+    for chunk in [made[at : at + 2] for at in range(0, len(made), 2)] if staged else [made]:
+        places = list(dict.fromkeys(one[1:3] for one in chunk))
+        found += sorted(chunk, key=lambda one: places.index(one[1:3]))
+    return found
 
 
 def ids_of(answer: list[Any]) -> list[bytes]:

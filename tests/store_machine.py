@@ -134,6 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.call("batch_prune", retention, 100)
         self.call("staging_prune", retention, 100)
         self.call("tenant_prune", retention, 50)
+        self.call("unique_prune", 3)
         self.model.prune(retention)
 
     @rule()
