@@ -202,3 +202,20 @@ async def test_of_many_workers_failures_one_cancels(instance: Instance) -> None:
         assert (await proc.audit()).differences == ()
     fired = sorted((record["batch"], record["tag"]) for record in instance.recorded("ran"))
     assert fired == sorted((batch_id, on) for batch_id in ids for on in ("settled", "cancelled"))
+
+
+def test_what_is_done_cancels_nothing(direct: Direct) -> None:
+    batch = direct.create(4, fail="2")
+    direct.kill()
+    direct.client.hset(direct.key("b", batch), "fail_after", "1")
+    assert direct.settle(direct.claim()) == []
+    assert direct.counters(batch) == ("running", 4, 2, 1, 0)
+
+
+def test_failures_that_cancel_nothing_are_not_put_off(direct: Direct) -> None:
+    queues = [f"q{n}" for n in range(64)]
+    for _ in range(4):
+        direct.create(1, queues=queues, fail="2")
+    leases = direct.claim(4, queues=["q0"])
+    answer = direct.step(0, [group([lease], "dead", 0, "", queue="q0") for lease in leases])
+    assert (answer[5], answer[6]) == ([], [])

@@ -186,3 +186,26 @@ def test_a_letter_whose_equal_is_there_stays_and_one_that_is_none_takes_nothing(
     assert direct.settle([lease], "retry", 500, ERROR) == []
     assert direct.once("dead_retry", letter(batch, 1), 0) == [b"ok", 0]
     assert stored(direct) == {}
+
+
+def test_a_lock_is_not_taken_for_a_letter_that_is_none(direct: Direct) -> None:
+    batch = batch_of(direct, task(0))
+    lease = direct.claim()
+    assert direct.settle(lease, "retry", 500, ERROR) == []
+    direct.client.delete(direct.key("uniq"))
+    assert direct.once("dead_retry", letter(batch, 0), 0) == [b"ok", 0]
+    assert stored(direct) == {}
+
+
+def test_a_small_append_makes_its_batch_know_of_locks(direct: Direct) -> None:
+    batch = direct.create()
+    assert append(direct, batch, task(5)) == [b"ok"]
+    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert (prune(direct), stored(direct), direct.named(":u")) == (1, {}, [])
+
+
+def test_a_batch_without_locks_left_is_not_drained(direct: Direct) -> None:
+    batch = batch_of(direct, task(0), task(1, ""))
+    assert direct.settle([lease for lease in direct.claim(2) if lease.startswith(f"{batch}{0:010}")], "done") == []
+    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert direct.named("unlock") == []
