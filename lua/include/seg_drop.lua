@@ -2,6 +2,7 @@
 local function seg_drop(P, seg, now_ms)
   local record = key(P, 'b', seg, 'staged')
   local fields = redis.call('HKEYS', record)
+  redis.call('ZREM', key(P, 'staging'), seg) -- the first write, which a full Redis lets through
   for _, field in ipairs(fields) do
     local kind, q = string.match(field, '^(%a+):(.*)$')
     if kind == 'big' then redis.call('UNLINK', key(P, 'b', seg, 'big'))
@@ -10,5 +11,4 @@ local function seg_drop(P, seg, now_ms)
   end
   if #fields > 0 then redis.call('UNLINK', key(P, 'b', seg, 'w')) end
   redis.call('UNLINK', record)
-  redis.call('ZREM', key(P, 'staging'), seg)
 end

@@ -1,7 +1,8 @@
 -- Applies one group of a settlement to its batch; returns how many tasks ended, failed and were cancelled.
 local function settle_batch(P, now_ms, us, p, entries, stopped)
   local b, record, heads, tails = p.batch, key(P, 'b', p.batch.id), {}, {}
-  if b.state ~= 'running' and b.state ~= 'open' then
+  local live = b.state == 'running' or b.state == 'open'
+  if not live then
     for _, other in ipairs(p.others) do settle_leave(P, now_ms, p, other, entries[other[1]], 'cancelled') end
   end
   if not b.state then return 0, 0, 0 end
