@@ -96,6 +96,7 @@ async def test_a_cancelled_batchs_locks_hold_nothing_and_are_drained(instance: I
         await acme.append(first, lambda batch: batch.enqueue(handlers.once, 2_000))
         await acme.append(first, _many)
         assert await proc.cancel_batch(first)
+        assert (await proc.audit()).differences == ()
         assert len(locks(instance)) == 702 + 1_200
         second = await acme.enqueue_batch(build)
         assert counters(await proc.get_batch(second)) == (701, 0, 0, 0, 701)

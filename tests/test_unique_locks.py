@@ -34,9 +34,12 @@ def test_an_equal_of_a_task_that_is_there_is_left_out_wherever_it_would_go(direc
 
 def test_lists_that_are_not_marked_are_not_looked_at(direct: Direct) -> None:
     lists = to_json([["r", "q", 2, 0]])
+    before = direct.client.info("commandstats")
     answer = direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, task(0), task(1))
+    after = direct.client.info("commandstats")
     assert direct.counters(answer[1].decode())[1] == 2
     assert stored(direct) == {}
+    assert after.get("cmdstat_scard") == before.get("cmdstat_scard")
 
 
 def test_large_payloads_go_with_the_tasks_that_are_left_out(direct: Direct) -> None:

@@ -30,8 +30,9 @@ def test_who_meets_a_lock_that_is_being_staged_is_told_to_wait_and_stores_nothin
 
 
 @pytest.mark.parametrize("pruned", [False, True])
-def test_what_is_never_committed_holds_nothing_once_it_is_dropped(direct: Direct, pruned: bool) -> None:
-    seg = direct.new()
+@pytest.mark.parametrize("appended", [False, True])
+def test_what_is_never_committed_holds_nothing_once_it_is_dropped(direct: Direct, pruned: bool, appended: bool) -> None:
+    seg = f"{direct.create()}+{'n' * 10}" if appended else direct.new()
     assert stage(direct, seg, task(0), task(1, "other")) == [b"ok"]
     if pruned:
         direct.wait(1)
