@@ -1,9 +1,8 @@
--- Drops what is kept beside a task that has ended: its errors and its large payload.
+-- Drops what is kept beside a task that has ended: its errors, if it was ever delivered before, and its large payload.
 local function forget(P, batch, body)
-  local id = string.sub(body, 1, 10)
-  redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id)))
+  local id, ext = string.sub(body, 1, 10), body_ext(body)
+  if not ext or count(ext.d) > 0 then redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id))) end
   if string.sub(body, 11, 11) ~= '*' then return end
-  local ext = body_ext(body)
   local seg = ext and type(ext.g) == 'string' and ext.g or batch
   local big = key(P, 'b', seg, 'big')
   redis.call('HDEL', big, id)
