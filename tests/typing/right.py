@@ -133,6 +133,14 @@ async def use() -> None:
         async with acme.batch("default", label="import") as batch:
             await batch.enqueue_many(send, [("x",)])
         await acme.append(batch_id, build)
+        once: TaskId[None] = await acme.options(unique=True, unique_for=timedelta(minutes=1)).enqueue(send, "x")
+        await acme.options(unique=lambda to, subject="hi": to).enqueue(send, "x")
+        found: TaskId[bytes] | None = await proc.find_unique("acme", resize, "x.png", width=3)
+        gone: bool = await acme.options(unique="key").cancel_unique(send, "x")
+        await proc.enqueue_batch("default", "acme", build, fail_after="5%")
+        async with acme.batch(fail_after=1) as batch:
+            batch.options(unique=False).enqueue(send, "x")
+        print(once, found, gone)
         ran: int = await proc.run_until_idle(raise_errors=True)
         print(appended, again, cancelled, waited, queues, errors, retried, workers, totals, own, ran)
 
