@@ -212,3 +212,19 @@ def test_a_batch_without_locks_left_is_not_drained(direct: Direct) -> None:
     assert direct.settle([lease for lease in direct.claim(2) if lease.startswith(f"{batch}{0:010}")], "done") == []
     assert direct.once("batch_cancel", batch, "") == [b"ok"]
     assert direct.named("unlock") == []
+
+
+@pytest.mark.parametrize("lock", ["5", "[1]", "null", '{"u":"x"}'])
+def test_a_lock_that_is_no_text_is_none(direct: Direct, lock: str) -> None:
+    stored_as = f'{1:010}+{{"x":{{"u":"y"}},"u":{lock}}}\n'.encode() + task(1, "")[11:]
+    batch = batch_of(direct, stored_as)
+    assert (direct.counters(batch)[1], stored(direct)) == (1, {})
+    assert direct.settle(direct.claim(), "done") == []
+    assert direct.counters(batch)[0] == "done"
+
+
+def test_a_task_that_can_not_be_read_ends_all_the_same(direct: Direct) -> None:
+    batch = direct.create(1)
+    direct.client.lset(direct.key("b", batch, "r", "q"), 0, f"{0:010}+{{nothing\n".encode())
+    assert direct.settle(direct.claim(), "drop") == []
+    assert direct.counters(batch)[0] == "failed"

@@ -1,7 +1,8 @@
 -- Drops what is kept beside a task that has ended: its errors, if it was ever delivered before, and its large payload.
 local function forget(P, batch, body)
   local id, ext = string.sub(body, 1, 10), body_ext(body)
-  if not ext or count(ext.d) > 0 then redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id))) end
+  local fresh = ext and count(ext.d) == 0 and pcall(cjson.encode, ext) -- what can't be encoded counts no deliveries
+  if not fresh then redis.call('HDEL', key(P, 'b', batch, 'e'), unpack(errors_of(id))) end
   if string.sub(body, 11, 11) ~= '*' then return end
   local seg = ext and type(ext.g) == 'string' and ext.g or batch
   local big = key(P, 'b', seg, 'big')
