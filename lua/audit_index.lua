@@ -31,7 +31,7 @@ for i = 1, #page[2], 2 do
     if mend then redis.call('ZREM', name, member) end
   elseif index == 'staging' and (since < now_ms - age or redis.call('EXISTS', key(P, 'b', member)) == 1) then
     out[#out + 1] = {'staged', index, member, 0, 0, mend and 1 or 0}
-    if mend then seg_drop(P, member) end
+    if mend then seg_drop(P, member, now_ms) end
   elseif index == 'tenants' then
     audit_home(P, us, member, mend, out)
   end

@@ -5,11 +5,11 @@
 -- ARGV:
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
---   3 asked json ({segment, kind, queue} each, at most 50; kind r, d or x, or staged or rec without a queue)
+--   3 asked json ({segment, kind, queue} each, at most 50; kind r, d or x, or staged, rec or u without a queue)
 -- Returns: {"ok"}, then {kind, batch, queue, counted, there, 0 | 1 mended | 2 can't be mended, tenant} for each difference;
 --   {"unsure", what, name} where a line is too long to be looked through
 -- Includes: guard, now, ledger_find, ledger_keep, audit_line, audit_due, audit_dead, audit_named,
---   audit_recorded
+--   audit_recorded, audit_noted
 -- Cost: O(n × place in line), 50,000 places or 5,000 tickets each at most
 local slot = KEYS[1]
 local P, call, asked = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3])
@@ -31,6 +31,8 @@ for _, one in ipairs(asked) do
     end
   elseif kind == 'rec' then
     if not staged then audit_recorded(P, b[2], seg, mend, out) end
+  elseif kind == 'u' then
+    if redis.call('EXISTS', key(P, 'b', seg, 'u')) == 1 and not staged then audit_noted(P, now_ms, seg, b[2], mend, out) end
   elseif redis.call('EXISTS', key(P, 'b', seg, kind, q)) == 1 and not staged then
     if not b[2] or not b[1] then
       out[#out + 1] = {'nobodys', batch, q, 0, 0, 2, ''}

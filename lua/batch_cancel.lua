@@ -8,7 +8,7 @@
 --   3 batch str
 --   4 tenant str (or empty: whoever's)
 -- Returns: {"ok"}; {"unknown"}; {"settled"} when nothing is left to cancel; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_drop, batch_end, tenant_settle
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_stop
 -- Cost: O(queues × segments)
 local slot = KEYS[1]
 local P, call, batch, tenant = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
@@ -22,11 +22,5 @@ if not live and not (b.state == 'failed' and redis.call('EXISTS', key(P, 'b', ba
   return ledger_keep(P, call, {'settled'})
 end
 local now_ms, us = now()
-local waiting = batch_drop(P, b)
-local record = key(P, 'b', batch)
-redis.call('HINCRBY', record, 'cancelled', b.remaining)
-redis.call('HSET', record, 'remaining', 0, 'zombies', b.remaining - waiting)
-tenant_settle(P, now_ms, b.tenant, b.remaining, 0, b.remaining)
-batch_end(P, now_ms, us, b, 'cancelled')
-redis.call('PUBLISH', P .. 'cancel', batch)
+batch_stop(P, now_ms, us, b)
 return ledger_keep(P, call, {'ok'})

@@ -6,7 +6,7 @@
 --   1 prefix str
 --   2 watch int (what to publish of them, as include/watch.lua has it; 0: nothing)
 --   3 batches bytes...  (at most 250)
--- Returns: {id, tenant, label, state, total, remaining, failed, cancelled, us, created_us, ended_us} each
+-- Returns: {id, tenant, label, state, total, remaining, failed, cancelled, us, created_us, ended_us, fail_after} each
 -- Includes: guard, watch
 -- Cost: O(n)
 local slot = KEYS[1]
@@ -15,10 +15,12 @@ guard(slot)
 local out = {}
 for i = 3, #ARGV do
   local record = key(P, 'b', ARGV[i])
-  local b = redis.call('HMGET', record, 'tenant', 'label', 'state', 'total', 'remaining', 'failed', 'cancelled', 'us', 'created', 'ended')
+  local b = redis.call('HMGET', record, 'tenant', 'label', 'state', 'total', 'remaining', 'failed', 'cancelled', 'us', 'created', 'ended',
+    'fail_after')
   if b[3] and b[3] ~= 'open' then
     if level > 0 then watch(P, ARGV[i], level) end
-    out[#out + 1] = {ARGV[i], b[1], b[2], b[3], b[4] or '0', b[5] or '0', b[6] or '0', b[7] or '0', b[8] or '0', b[9] or '0', b[10] or ''}
+    out[#out + 1] = {ARGV[i], b[1], b[2], b[3], b[4] or '0', b[5] or '0', b[6] or '0', b[7] or '0', b[8] or '0', b[9] or '0', b[10] or '',
+      b[11] or ''}
   else
     out[#out + 1] = {}
   end

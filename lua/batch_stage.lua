@@ -8,27 +8,35 @@
 --   2 seg str (a batch's id, or one with a nonce)
 --   3 chunk int (0, 1, 2…: the next is written, an earlier one was, a later one means that one is missing)
 --   4 stamp int (1: note the time of creation in each task)
---   5 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
+--   5 lists json (as include/stage_put.lua and locks_sift.lua have them, at most 1,000 tasks, 250 unique)
 --   6 bodies bytes...
--- Returns: {"ok"}; {"gap", chunk that is expected}; {"late"} when the segment was committed before
--- Includes: guard, now, lists_check, stage_put, list_sizes
+-- Returns: {"ok"}; {"ok", less} with what was left out of it since it is unique and there, as JSON: {kind, queue, n};
+--   {"wait"} while an equal unique task is being staged; {"gap", chunk that is expected}; {"late"} when the segment was committed before
+-- Includes: guard, now, lists_check, stage_put, list_sizes, locks_sift, locks_take
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, seg, chunk, stamp, lists = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', cjson.decode(ARGV[5])
 guard(slot)
 local record = key(P, 'b', seg, 'staged')
 local expected = tonumber(redis.call('HGET', record, 'chunk') or 0)
-if chunk < expected then return {'ok'} end
+if chunk < expected then
+  local last, less = string.match(redis.call('HGET', record, 'less') or '', '^(%d+) (.*)$')
+  return tonumber(last) == chunk and {'ok', less} or {'ok'}
+end
 if chunk > expected then return {'gap', expected} end
-local sizes = list_sizes(lists)
 if chunk == 0 then
   if redis.call('EXISTS', key(P, 'b', seg)) == 1 then return {'late'} end
   if redis.call('SISMEMBER', key(P, 'b', string.sub(seg, 1, 22), 'a'), seg) == 1 then return {'late'} end
 end
 lists_check(lists, #ARGV - 5)
 local now_ms = now()
-stage_put(P, now_ms, seg, lists, ARGV, 6, stamp)
+local bodies, at, plan = locks_sift(P, now_ms, seg, lists, ARGV, 6)
+if not bodies then return {'wait'} end
+local sizes, less = list_sizes(lists), #plan.less > 0 and cjson.encode(plan.less)
+if locks_take(P, now_ms, seg, plan) then redis.call('HSET', record, 'u:', 1) end
+stage_put(P, now_ms, seg, lists, bodies, at, stamp)
 for _, size in ipairs(sizes) do redis.call('HINCRBY', record, size[1] .. ':' .. size[2], size[3]) end
-redis.call('HSET', record, 'chunk', chunk + 1)
+redis.call('HSET', record, 'chunk', chunk + 1, unpack(less and {'less', chunk .. ' ' .. less} or {}))
 redis.call('ZADD', key(P, 'staging'), now_ms, seg)
-return {'ok'}
+return less and {'ok', less} or {'ok'}
+

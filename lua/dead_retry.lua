@@ -1,4 +1,4 @@
--- Makes dead letters ready again with fresh attempts; their batches run again.
+-- Makes dead letters ready again with fresh attempts; their batches run again. A unique one whose equal is there stays.
 -- Moves: failed → ready; batch failed → running
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
@@ -9,7 +9,7 @@
 --   4 attempts int (max_attempts from now on; 0: as before)
 -- Returns: {"ok", how many}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set, dead_take, push,
---   tenant_settle, kept, record_again, changed
+--   tenant_settle, kept, record_again, changed, letter_lock
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
@@ -31,7 +31,7 @@ for _, task in ipairs(tasks) do
 end
 for _, task in ipairs(tasks) do
   local b, q, id = batches[task[1]], task[2], task[3]
-  local body = b.state and b.state ~= 'cancelled' and dead_take(P, b, q, id)
+  local body = b.state and b.state ~= 'cancelled' and letter_lock(P, now_ms, b, q, id) and dead_take(P, b, q, id)
   if body then
     local record = key(P, 'b', b.id)
     redis.call('HINCRBY', record, 'failed', -1)

@@ -6,10 +6,10 @@
 --   1 prefix str
 --   2 seg str
 -- Returns: {"ok"}
--- Includes: guard, seg_drop
+-- Includes: guard, now, seg_drop
 -- Cost: O(queues)
 local slot = KEYS[1]
 local P, seg = ARGV[1], ARGV[2]
 guard(slot)
-seg_drop(P, seg)
+seg_drop(P, seg, (now()))
 return {'ok'}

@@ -15,7 +15,7 @@ guard(slot)
 local now_ms = now()
 local broken, segs = {}, redis.call('ZRANGEBYSCORE', key(P, 'staging'), '-inf', now_ms - age, 'LIMIT', 0, limit)
 for _, seg in ipairs(segs) do
-  apart(broken, 'staged segment', seg, seg_drop, P, seg)
+  apart(broken, 'staged segment', seg, seg_drop, P, seg, now_ms)
   redis.call('ZREM', key(P, 'staging'), seg)
 end
 return {'ok', #segs, broken}

@@ -1,5 +1,5 @@
 -- Settles what a worker has finished and claims what it has room for, in the order of its queues.
--- Moves: ready → running; running → done | ready | delayed | failed | cancelled; batch running → done | failed
+-- Moves: ready → running; running → done | ready | delayed | failed | cancelled; batch running → done | failed | cancelled
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:

@@ -11,13 +11,14 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.codec import check_size, raw_payload, write_continuation
 from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
-from taskproc.handlers import Keep
+from taskproc.handlers import Keep, Unique
 from taskproc.ids import locals_from, random_start
 from taskproc.model import TaskId
 from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.registry import Handler, Registry
 from taskproc.sealing import Sealer
 from taskproc.store.segment import Place, Segment
+from taskproc.unique import lock_fields
 from taskproc.values import Duration, queue_name
 
 P = ParamSpec("P")
@@ -45,6 +46,13 @@ class Maker:
             data = _only(found, () if kwargs else args)
             return found, raw_payload(found.name, data, self.max_payload)
         return found, check_size(found.name, found.arguments.dump(args, kwargs), self.max_payload)
+
+    def lock(
+        self, options: CallOptions, handler: Handler | str, tenant: str, args: Sequence[Any], kwargs: dict[str, Any],
+        payload: bytes,
+    ) -> dict[str, object]:  # fmt: skip
+        """What the extension of a task says of its unique lock. Raises ArgumentError."""
+        return lock_fields(options, handler, tenant, self.sealer, args, kwargs, payload)
 
 
 def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place:
@@ -123,9 +131,14 @@ class Batch:
         max_attempts: int | None = None,
         keep: Keep | None = None,
         on: On = "done",
+        unique: Unique | None = None,
+        unique_for: Duration | None = None,
     ) -> BatchCalls:
         """The same calls with these options. ``on`` is for ``continue_with``: done, settled, failed or cancelled."""
-        chosen = call_options(queue=queue, delay=delay, delay_until=delay_until, max_attempts=max_attempts, keep=keep, on=on)
+        chosen = call_options(
+            queue=queue, delay=delay, delay_until=delay_until, max_attempts=max_attempts, keep=keep, on=on,
+            unique=unique, unique_for=unique_for,
+        )  # fmt: skip
         return BatchCalls(self, chosen)
 
     async def flush(self) -> None:
@@ -151,19 +164,21 @@ class Batch:
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        if found.options.keep is not None:
-            options = options.of(found.options.keep)
-        return self._add(place_of(options, found, self._queue), options, payload)
+        extension = (options if found.options.keep is None else options.of(found.options.keep)).extension()
+        if options.unique or found.options.unique:
+            extension |= self._maker.lock(options, found, self._tenant, args, kwargs, payload)
+        return self._add(place_of(options, found, self._queue), extension, payload)
 
     def _enqueue_raw(self, options: CallOptions, name: str, data: bytes) -> TaskId[Any]:
         payload = raw_payload(name, data, self._maker.max_payload)
-        return self._add(place_of(options, None, self._queue), options, payload)
+        extension = options.extension() | self._maker.lock(options, name, self._tenant, (), {}, payload)
+        return self._add(place_of(options, None, self._queue), extension, payload)
 
-    def _add(self, place: Place, options: CallOptions, payload: bytes) -> TaskId[Any]:
+    def _add(self, place: Place, extension: dict[str, object], payload: bytes) -> TaskId[Any]:
         self._check_open()
         self._check_queue(place[0])
         local = next(self._locals)
-        self._segment.add(place, local, options.extension(), payload)
+        self._segment.add(place, local, extension, payload)
         return TaskId(self.id + local.decode())
 
     def _check_queue(self, queue: str) -> None:
@@ -181,13 +196,18 @@ class Batch:
         dump = (
             (lambda row, _: raw_payload(found.name, _only(found, row), limit)) if found.options.raw else found.arguments.dump
         )
+        unique = bool(options.unique or found.options.unique)
         for row in _rows(found, rows):
             if type(row) is not tuple:
                 row = _row(found, row)
             payload = dump(row, {})
             if len(payload) > limit:
                 check_size(found.name, payload, limit)
-            segment.add(place, next(locals_), extension, payload)
+            if unique:
+                lock = self._maker.lock(options, found, self._tenant, row, {}, payload)
+                segment.add(place, next(locals_), extension | lock, payload)
+            else:
+                segment.add(place, next(locals_), extension, payload)
             count += 1
             if segment.waiting:
                 await segment.flush()
@@ -212,9 +232,10 @@ class Batch:
             )
         local = next(locals_from(random_start()))
         queue, delay_ms, _ = place_of(options, found, self._queue)
+        lock = self._maker.lock(options, found, self._tenant, args, kwargs, payload)
         if self._maker.sealer is not None:
             payload = self._maker.sealer.seal(self._tenant, self.id, queue, local, payload)
-        body = write_continuation(local, {"p": self.id, **options.of(found.options.keep).extension()}, payload)
+        body = write_continuation(local, {"p": self.id, **options.of(found.options.keep).extension(), **lock}, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 
 

@@ -11,7 +11,8 @@ A body is the task's local id (10 characters), a kind, and:
 
 Fields of the extension: ``a`` attempts used, ``d`` deliveries so far, ``m`` max_attempts of the call, ``k``
 keep of the call, ``c`` created (ms), ``p`` the batch that a continuation belongs to, ``n`` since when no
-worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size, ``h`` its handler. The Lua
+worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size, ``h`` its handler,
+``u`` the digest of its unique lock, ``v`` how long that lasts from when it is taken (ms). The Lua
 scripts read and change some (``lua/include/body_*.lua``), so a field's name is fixed here and there.
 """
 
@@ -61,6 +62,15 @@ class Body:
 
 
 NOTHING: Mapping[str, object] = {}
+
+
+MARKS = frozenset("dgluz")
+"""Fields of tasks of which something is kept besides: errors of attempts, a large payload, a lock."""
+
+
+def marked(extension: Mapping[str, object]) -> bool:
+    """Whether Redis looks at a task when it ends, since something is kept of it besides its body."""
+    return not MARKS.isdisjoint(extension) or extension.get("k") == "a"
 
 
 def read_body(stored: bytes) -> Body:

@@ -14,7 +14,7 @@ from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff
 from taskproc.errors import HandlerError, InvalidValue
 from taskproc.injection import Injected, check_marks, marks
-from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown
+from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown, text
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -22,6 +22,8 @@ R = TypeVar("R")
 Executor = Literal["process"]
 Keep = Literal["failed", "all", "none"]
 KEEPS: tuple[Keep | None, ...] = (None, "failed", "all", "none")
+Unique = bool | str | Callable[..., object]
+"""Whether tasks are unique: by their arguments, by a key, or by what a function of the arguments gives."""
 
 MARK = "__taskproc__"
 
@@ -40,6 +42,8 @@ class TaskOptions:
     executor: Executor | None = None
     keep: Keep | None = None
     raw: bool = False
+    unique: Unique | None = None
+    unique_for_ms: int | None = None
 
 
 DECLARED: list[FunctionType] = []
@@ -61,6 +65,8 @@ def task(
     executor: Executor | None = None,
     keep: Keep | None = None,
     raw: bool = False,
+    unique: Unique | None = None,
+    unique_for: Duration | None = None,
 ) -> Callable[[F], F]: ...
 def task(
     function: Callable[..., Any] | None = None,
@@ -76,14 +82,18 @@ def task(
     executor: Executor | None = None,
     keep: Keep | None = None,
     raw: bool = False,
+    unique: Unique | None = None,
+    unique_for: Duration | None = None,
 ) -> Any:
     """Mark a function as a handler; it stays a plain function.
 
     ``timeout`` is a duration for each attempt. ``retry_on``: other exceptions bury the task at once.
-    ``raw``: the function receives the bytes of ``enqueue_raw``. Raises InvalidValue for an option that
+    ``raw``: the function receives the bytes of ``enqueue_raw``. ``unique``: while an equal task of the tenant's is
+    there none is stored; ``unique_for``: within this time of the enqueue instead. Raises InvalidValue for an option that
     makes no sense and HandlerError for what can't be a handler: a lambda, a local function, a
     generator, a second one of the same name, or one with a parameter that can't be injected.
     """
+    chosen, lasts = unique_options(unique, unique_for)
     options = TaskOptions(
         name=None if name is None else _name(name),
         aliases=_aliases(aliases),
@@ -95,6 +105,8 @@ def task(
         executor=_choice("executor", executor, (None, "process")),
         keep=_choice("keep", keep, KEEPS),
         raw=_choice("raw", raw, (True, False)),
+        unique=chosen,
+        unique_for_ms=lasts,
     )
 
     def mark(target: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,6 +115,19 @@ def task(
         return target
 
     return mark if function is None else mark(function)
+
+
+def unique_options(unique: Unique | None, unique_for: Duration | None) -> tuple[Unique | None, int | None]:
+    """Whether tasks are unique and for how long. Raises InvalidValue for what makes no sense."""
+    if isinstance(unique, str) and unique:
+        text("unique", unique, 1_000_000)
+    elif unique is not None and not isinstance(unique, bool) and not callable(unique):
+        raise InvalidValue(f"unique={shown(unique)}: use True, a key that is not empty, or a function of the arguments")
+    if unique_for is None:
+        return unique, None
+    if unique is False:
+        raise InvalidValue("unique=False and unique_for: give one of them")
+    return True if unique is None else unique, milliseconds("unique_for", unique_for, positive=True)
 
 
 def is_handler_name(name: str) -> bool:

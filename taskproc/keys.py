@@ -51,7 +51,7 @@ KEYS = (
         "b:<seg>",
         "hash",
         "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, ended, queues, "
-        "continuations, idem, watched, zombies, tombstones by list",
+        "continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones by list",
         "pruned",
     ),
     Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),
@@ -63,6 +63,7 @@ KEYS = (
     Key("b:<seg>:c", "list", "continuations that have not fired", "fired, pruned"),
     Key("b:<seg>:segs", "set", "live lists of appended segments", "empty, cancel, pruned"),
     Key("b:<seg>:a", "set", "idempotency keys of appends", "pruned"),
+    Key("b:<seg>:u", "set", "digests of the unique locks that its tasks have", "released, drained"),
     Key("b:<seg>:staged", "hash", "chunks and lists of a segment that is not committed", "commit, pruned"),
     Key(
         "b:<seg>:rec",
@@ -79,6 +80,9 @@ KEYS = (
     Key("dead:<queue>", "zset", "batch → its earliest dead letter (ms)", "empty"),
     Key("settled", "zset", "settled batches, and dead letters and records of open batches → since (ms)", "pruned"),
     Key("staging", "zset", "segments being staged → last chunk (ms)", "commit, pruned"),
+    Key("uniq", "hash", "unique locks: digest → task, segment, end (ms)", "released, drained"),
+    Key("uniqends", "zset", "unique locks with a time → its end (ms)", "released, drained"),
+    Key("unlock", "zset", "segments that were dropped or cancelled with unique locks → since (ms)", "drained"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
     Key("worker:<worker>", "string", "what a live worker says of itself", "PX 2 × lease"),

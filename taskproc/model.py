@@ -39,7 +39,10 @@ class TaskId(str, Generic[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class BatchInfo:
-    """A batch's counters at one moment: ``total == done + failed + cancelled + remaining``, always."""
+    """A batch's counters at one moment: ``total == done + failed + cancelled + remaining``, always.
+
+    ``fail_after``: how many of its tasks have to fail for it to be cancelled, or what share of them.
+    """
 
     id: str
     tenant: str
@@ -53,6 +56,7 @@ class BatchInfo:
     run_seconds: float
     created_at: datetime
     ended_at: datetime | None
+    fail_after: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import orjson
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff, Exponential
 from taskproc.errors import InvalidValue
-from taskproc.handlers import KEEPS, Keep
+from taskproc.handlers import KEEPS, Keep, Unique, unique_options
 from taskproc.sealing import Keys, Sealer, TenantKeys
 from taskproc.serializing import Serializer
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, queue_names, shown, timestamp_ms
@@ -214,6 +214,8 @@ class CallOptions:
     keep: Keep | None = None
     on: On = "done"
     idempotency_key: str | None = None
+    unique: Unique | None = None
+    unique_for_ms: int | None = None
 
     def extension(self) -> dict[str, object]:
         """What of them goes with the task."""
@@ -246,6 +248,8 @@ def call_options(
     keep: Keep | None = None,
     on: On = "done",
     idempotency_key: str | None = None,
+    unique: Unique | None = None,
+    unique_for: Duration | None = None,
 ) -> CallOptions:
     """Options of a call from what a caller gave. Raises InvalidValue naming the one that makes no sense."""
     if delay is not None and delay_until is not None:
@@ -256,6 +260,7 @@ def call_options(
         raise InvalidValue(f"keep={shown(keep)}: use 'failed', 'all' or 'none'")
     if idempotency_key is not None and (not isinstance(idempotency_key, str) or not idempotency_key):
         raise InvalidValue(f"idempotency_key={shown(idempotency_key)}: use a text that is not empty")
+    chosen, lasts = unique_options(unique, unique_for)
     return CallOptions(
         queue=None if queue is None else queue_name(queue),
         delay_ms=None if delay is None else milliseconds("delay", delay) or None,
@@ -264,6 +269,8 @@ def call_options(
         keep=keep,
         on=on,
         idempotency_key=idempotency_key,
+        unique=chosen,
+        unique_for_ms=lasts,
     )
 
 

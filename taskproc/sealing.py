@@ -128,6 +128,10 @@ class Sealer:
             payload = SIGNED + tell(key) + _mac(key, place, payload) + payload
         return payload
 
+    def lock_key(self, tenant: str) -> bytes:
+        """What keys the digests of a tenant's unique locks; nothing where payloads are not encrypted."""
+        return hashlib.sha256(b"taskproc unique " + self._ring(tenant).first).digest() if self._encrypts else b""
+
     def open(self, tenant: str, queue: str, batch: str, parent: object, local: bytes, payload: bytes) -> bytes:
         """The payload that was sealed for a task here. Raises UntrustedTask, or KeyMissing."""
         place = _place(tenant, queue, owner_of(batch, parent), local)

@@ -12,6 +12,7 @@ Duration = timedelta | float | int
 LONGEST = timedelta(days=36525)
 LAST_MS = 253_402_300_799_000
 LARGEST = 10**15
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -80,6 +81,17 @@ def text(name: str, value: object, most: int) -> str:
     if size > most:
         raise InvalidValue(f"{name} of {size} bytes: at most {most}")
     return value
+
+
+def failures(name: str, value: object) -> str:
+    """How many failed tasks are too many, a number or a share such as ``"5%"``, as it is stored; empty for None."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and (share := _SHARE.fullmatch(value)) and 0 < float(share[1]) <= 100:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000_000:
+        return str(value)
+    raise InvalidValue(f"{name}={shown(value)}: use a whole number from 1 on, or a share of the tasks such as '5%'")
 
 
 def count(name: str, value: object, least: int = 1, most: int = 1_000_000) -> int:

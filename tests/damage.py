@@ -46,7 +46,7 @@ class Scene:
         self.held = f"{self.a}{self.first[22:]}"
         self.lease = f"{self.held}{HOLDER}1"
         assert self.r.zscore(self.k("leases"), self.lease)
-        self.single = await self.proc.enqueue_task("mail", "acme", handlers.noop)
+        self.single = await self.proc.options(unique=True).enqueue_task("mail", "acme", handlers.noop)
         self.home = self.single[:22]
         return self
 
@@ -77,6 +77,10 @@ class Scene:
             self.r.zrem(self.k("staging"), seg)
         else:
             self.r.zadd(self.k("staging"), {seg: staged_ms})
+
+    def lock(self, value: str) -> None:
+        """Note a unique lock that nobody has taken."""
+        self.r.hset(self.k("uniq"), "x" * 22, value)
 
     async def drain(self) -> None:
         """Let workers run all that is left; what was held comes back."""
@@ -164,6 +168,17 @@ DAMAGES = [
             "cx": "0" * 32, "tb:acme": "0" * 22, "idle": "nobody", "tenants": "nobody",
         }.items()
     ),
+    Damage("garbled", lambda s: s.lock("single"), "can't be read"),
+    Damage("garbled", lambda s: s.lock(f"{s.a}+{s.single}"), "can't be read"),
+    Damage("unlocked", lambda s: s.lock("0" * 32), "is held by task 00000000000000000000000000000000, which isn't there"),
+    Damage("unlocked", lambda s: s.lock(f"{s.a}zzzzzzzzzz"), "which isn't there"),
+    Damage("unlocked", lambda s: s.lock(f"{s.home}zzzzzzzzzz"), "which isn't there"),
+    Damage("unlocked", lambda s: s.lock(f"{s.failed}0000000000"), "which isn't there"),
+    Damage("unlocked", lambda s: s.lock(f"{s.single}!:1000"), "which isn't there"),
+    Damage("timeless", lambda s: s.lock(f"{s.single}!:9999999999999"), "is to end at a time that nobody watches"),
+    Damage("undrained", lambda s: s.r.sadd(s.k("b", s.cancelled, "u"), "x" * 22), "but nobody takes away the unique locks"),
+    Damage("unmarked", lambda s: s.r.sadd(s.k("b", s.a, "u"), "x" * 22), "a cancel would miss them"),
+    Damage("unmarked", lambda s: s.r.sadd(s.k("b", f"{s.a}+0123456789", "u"), "x" * 22), "a cancel would miss them"),
     Damage("stale", lambda s: s.r.zadd(s.k("settled"), {f"{s.home}:mail": 10**13}), "the index settled has an entry"),
     Damage("stale", lambda s: s.r.zadd(s.k("settled"), {f"{s.home}:+": 10**13}), "the index settled has an entry"),
     Damage("unowned", lambda s: s.r.hset(s.k("b", "0" * 22, "rec"), "0" * 10, "q"), "1 record of batch 0000"),

@@ -90,11 +90,11 @@ class Direct:
 
     def create(
         self, count: int = 1, tenant: str = "acme", *, queues: Sequence[str] = ("q",), delay: int = 0, idem: str = "",
-        ends: Sequence[bytes] = (), batch: str = "",
+        ends: Sequence[bytes] = (), batch: str = "", fail: str = "",
     ) -> str:  # fmt: skip
         """A batch with so many tasks in each queue; its id."""
         lists, bodies = plain(count, queues, delay)
-        answer = self.once("batch_create", batch or self.new(), tenant, "", idem, lists, len(ends), *ends, *bodies)
+        answer = self.once("batch_create", batch or self.new(), tenant, "", idem, fail, lists, len(ends), *ends, *bodies)
         assert answer[0] == b"ok", answer
         return str(answer[1].decode())
 
@@ -117,7 +117,7 @@ class Direct:
         """Commit what was staged as a batch, or as a segment of one."""
         sizes = to_json([["r", queue, count] for queue in queues])
         if len(seg) == 22:
-            return self.once("batch_commit", seg, tenant, "", idem, sizes)
+            return self.once("batch_commit", seg, tenant, "", idem, "", sizes)
         return self.once("segment_commit", seg[:22], tenant, seg, idem, sizes)
 
     def single(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from typing import Any
 
 from taskproc import Bury, Cancel, Retry, Snooze, current_task, task
 from tests.recording import note, received
@@ -13,6 +14,30 @@ from tests.recording import note, received
 @task
 async def noop(a: object = None, b: object = None) -> None:
     """Does nothing."""
+
+
+@task(unique=True)
+async def once(n: object = 0, words: dict[str, Any] | None = None, tag: object = None) -> None:
+    """Records that it ran; one of each at a time."""
+    note("ran", tag=tag)
+
+
+@task(unique=lambda name, *, version=0: None if name == "any" else name)
+async def by_name(name: str, *, version: int = 0) -> None:
+    """One of each name at a time, whatever the version; as many as you like of "any"."""
+    note("ran", tag=version)
+
+
+@task(unique=True, unique_for=60)
+async def each_minute(tag: object = None) -> None:
+    """One of each in a minute."""
+    note("ran", tag=tag)
+
+
+@task(unique=True)
+async def tagged(words: set[str]) -> None:
+    """Takes a set."""
+    note("ran")
 
 
 @task

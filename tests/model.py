@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.parts import ENDED, Batch, Continuation, Made, Record, Task, Tenant
+from tests.parts import ENDED, Batch, Continuation, Lock, Made, Record, Task, Tenant
 
 
 class Model:
@@ -23,6 +23,8 @@ class Model:
         self.tenants: dict[str, Tenant] = {}
         self.idem: dict[str, str] = {}
         self.records: dict[str, Record] = {}
+        self.locks: dict[str, tuple[str, int, bool]] = {}
+        """Digest → task, when it ends (0: with the task), whether the task is done."""
         self.paused = False
         self.fifo: set[str] = set()
         self.limits: dict[str, int] = {}
@@ -42,8 +44,8 @@ class Model:
         found = (t for t in self.tasks.values() if t.queue == queue and t.state in states)
         return sum(1 for task in found if tenant is None or task.batch.tenant == tenant)
 
-    def full(self, tasks: list[tuple[str, str, int]]) -> bool:
-        """Whether a queue has no room for tasks of (local id, queue, delay)."""
+    def full(self, tasks: list[Made]) -> bool:
+        """Whether a queue has no room for tasks."""
         more = Counter(task[1] for task in tasks)
         waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
         return any(waiting[queue] + n > self.limits.get(queue, 10**9) for queue, n in more.items())
@@ -62,27 +64,36 @@ class Model:
         """Create a batch of tasks; its id or that of the key's first, or "full"."""
         if idem and idem in self.idem:
             return self.idem[idem]
-        if self.full(tasks):
+        left = self.sift(tasks, batch.id)
+        if left is None:
             return "full"
         if idem:
             self.idem[idem], batch.idem = batch.id, idem
         self.batches[batch.id] = batch
         batch.continuations = continuations
         self.tenant(batch.tenant).batches += 1
-        self.add(batch, tasks)
-        if not tasks:
+        self.add(batch, left)
+        if not left:
             self.touch(batch.tenant)
             self.end(batch, "done")
         return batch.id
+
+    def sift(self, tasks: list[Made], batch_id: str) -> list[Made] | None:
+        """Tasks less those that are unique and there; None, and no lock taken, where a queue has no room for them."""
+        before = dict(self.locks)
+        left = [one for one in tasks if self.take(one[4], batch_id + one[0])]
+        if not self.full(left):
+            return left
+        self.locks = before
+        return None
 
     def add(self, batch: Batch, tasks: list[Made], parent: str = "") -> None:
         """Add tasks to a batch."""
         if tasks and batch.state in ("done", "failed"):
             batch.state = "running"
-        for local, queue, delay, kept in tasks:
-            state = "delayed" if delay else "ready"
-            due = self.now + delay if delay else 0
-            task = Task(batch.id + local, batch, queue, state, due, parent=parent, kept=kept)
+        for local, queue, delay, kept, lock in tasks:
+            state, due = ("delayed", self.now + delay) if delay else ("ready", 0)
+            task = Task(batch.id + local, batch, queue, state, due, parent=parent, kept=kept, lock=lock)
             self.tasks[task.id] = task
             if kept:
                 self.records[task.id] = Record(task)
@@ -98,11 +109,12 @@ class Model:
             return "cancelled"
         if idem and idem in batch.appended:
             return "ok"
-        if self.full(tasks):
+        left = self.sift(tasks, batch.id)
+        if left is None:
             return "full"
         if idem:
             batch.appended.add(idem)
-        self.add(batch, tasks)
+        self.add(batch, left)
         return "ok"
 
     def home(self, tenant: str, batch_id: str) -> Batch:
@@ -112,6 +124,34 @@ class Model:
             totals.home = batch_id
             self.batches[batch_id] = Batch(batch_id, tenant, "open")
         return self.batches[totals.home]
+
+    # unique locks
+
+    def holder(self, digest: str) -> str:
+        """The task that has a lock; empty for none."""
+        task, ends, _ = self.locks.get(digest, ("", 0, False))
+        return "" if ends and ends <= self.now else task
+
+    def take(self, lock: Lock | None, task_id: str) -> bool:
+        """Take a lock, if it is free."""
+        if lock is None:
+            return True
+        digest, lasts = lock
+        if self.holder(digest):
+            return False
+        self.locks[digest] = task_id, self.now + lasts if lasts else 0, False
+        return True
+
+    def release(self, task: Task, done: bool = False) -> None:
+        """A task lets go of its lock, if it has it; within its time a done one holds it on."""
+        digest = task.lock[0] if task.lock else ""
+        holder, ends, over = self.locks.get(digest, ("", 0, False))
+        if holder != task.id or over:
+            return
+        if done and ends > self.now:
+            self.locks[digest] = holder, ends, True
+        else:
+            del self.locks[digest]
 
     # ending
 
@@ -128,18 +168,37 @@ class Model:
         if fired:
             home = self.home(batch.tenant, self.seed(batch.id))
             for one in fired:
-                self.add(home, [(one.local, one.queue, one.delay, one.kept)], parent=batch.id)
+                if self.take(one.lock, home.id + one.local):
+                    self.add(home, [(one.local, one.queue, one.delay, one.kept, one.lock)], parent=batch.id)
 
     @staticmethod
     def seed(batch_id: str) -> str:
         """The id of an open batch that is made for a batch."""
         return hashlib.sha1(batch_id.encode(), usedforsecurity=False).hexdigest()[:22]
 
-    def settle(self, task: Task, verb: str, delay: int) -> None:
+    def settle_group(self, group: list[tuple[Task, str, int]]) -> None:
+        """Outcomes of a batch's tasks in a queue, which count together: its failure policy comes before its end."""
+        if not group:
+            return
+        batch, failed = group[0][0].batch, group[0][0].batch.failed
+        for task, verb, delay in group:
+            self.settle(task, verb, delay, last=False)
+        if batch.state == "running" and batch.failed > failed and self.too_many(batch):
+            self.stop(batch)
+        self.close(batch)
+
+    def too_many(self, batch: Batch) -> bool:
+        """Whether as many tasks have failed as the policy names."""
+        share = batch.fail_after.endswith("%")
+        limit = float(batch.fail_after.rstrip("%") or 10**9)
+        return batch.failed * 100 >= limit * batch.total if share else batch.failed >= limit
+
+    def settle(self, task: Task, verb: str, delay: int, last: bool = True) -> None:
         """A running task's outcome is recorded."""
         batch, stopping = task.batch, task.stopping
         task.member, task.deadline, task.stopping = "", 0, False
         if task.zombie:
+            self.release(task)
             del self.tasks[task.id]
             return
         if stopping and verb != "done":
@@ -151,6 +210,7 @@ class Model:
             task.deliveries += 1
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
             return
+        self.release(task, verb == "done")
         if verb == "dead":
             task.state, task.died = "dead", self.now
             task.attempts += 1
@@ -159,7 +219,7 @@ class Model:
             del self.tasks[task.id]
         how = {"dead": "failed", "drop": "failed"}.get(verb, verb)
         self.note(task, how, attempt)
-        self.ended(batch, how)
+        self.ended(batch, how, last)
 
     def note(self, task: Task, how: str, attempt: int) -> None:
         """A task's record, if it has one, tells how it ended."""
@@ -167,7 +227,7 @@ class Model:
         if record is not None:
             record.outcome, record.attempt, record.ended_at = how, attempt, self.now
 
-    def ended(self, batch: Batch, how: str) -> None:
+    def ended(self, batch: Batch, how: str, last: bool = True) -> None:
         """One task of a batch has settled."""
         totals = self.tenant(batch.tenant)
         if how == "failed":
@@ -176,6 +236,11 @@ class Model:
         if how == "cancelled":
             batch.cancelled += 1
             totals.cancelled += 1
+        if last:
+            self.close(batch)
+
+    def close(self, batch: Batch) -> None:
+        """A batch with nothing left ends."""
         if self.remaining(batch) == 0 and batch.state == "running":
             self.end(batch, "failed" if batch.failed else "done")
         self.touch(batch.tenant)
@@ -188,10 +253,16 @@ class Model:
         left, dead = self.remaining(batch), [t for t in self.of(batch) if t.state == "dead"]
         if left == 0 and not (batch.state == "failed" and dead):
             return "settled"
-        totals = self.tenant(batch.tenant)
+        self.stop(batch)
+        return "ok"
+
+    def stop(self, batch: Batch) -> None:
+        """A batch is cancelled."""
+        left, totals = self.remaining(batch), self.tenant(batch.tenant)
         batch.cancelled += left
         totals.cancelled += left
         for task in list(self.of(batch)):
+            self.release(task)
             if task.state == "running":
                 task.zombie = True
             else:
@@ -199,7 +270,6 @@ class Model:
         self.end(batch, "cancelled")
         if left:
             self.touch(batch.tenant)
-        return "ok"
 
     def cancel_task(self, task_id: str, tenant: str) -> str:
         """Cancel one task; the status."""
@@ -214,6 +284,7 @@ class Model:
             return "running"
         if task.state == "dead":
             return "dead"
+        self.release(task)
         del self.tasks[task_id]
         self.note(task, "cancelled", task.attempts)
         self.ended(batch, "cancelled")
@@ -227,6 +298,8 @@ class Model:
         for task_id in tasks:
             task = self.tasks.get(task_id)
             if task is None or task.state != "dead":
+                continue
+            if not self.take(task.lock, task.id):
                 continue
             task.state, task.attempts, count = "ready", 0, count + 1
             if task_id in self.records:

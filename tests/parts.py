@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 
 ENDED = {"done", "failed", "cancelled"}
 
-Made = tuple[str, str, int, bool]
-"""Local id, queue, delay, and whether it is kept."""
+Lock = tuple[str, int]
+"""What a unique task goes by, and for how long (0: until it ends)."""
+
+Made = tuple[str, str, int, bool, Lock | None]
+"""Local id, queue, delay, whether it is kept, and its lock."""
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Task:
     died: int = 0
     kept: bool = False
     errors: int = 0
+    lock: Lock | None = None
 
 
 @dataclass
@@ -50,6 +54,7 @@ class Continuation:
     local: str
     delay: int
     kept: bool = False
+    lock: Lock | None = None
 
 
 @dataclass
@@ -66,6 +71,7 @@ class Batch:
     idem: str = ""
     appended: set[str] = field(default_factory=set)
     continuations: list[Continuation] = field(default_factory=list)
+    fail_after: str = ""
 
 
 @dataclass

@@ -11,17 +11,18 @@ from hypothesis.stateful import precondition, rule
 
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
-from tests.parts import Batch, Continuation, Made
+from tests.parts import Batch, Continuation, Lock, Made, Task
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
 LEASE = 1_000
 BODY = b'["tests.handlers.noop",[]]'
-KEPT = {False: "", True: ',"k":"a"'}
 
 tenants = st.sampled_from(TENANTS)
 delays = st.sampled_from([0, 0, 0, 500, 2_000])
 kept = st.sampled_from([False, False, True])
-tasks = st.lists(st.tuples(queues, delays, kept), max_size=5)
+locks = st.sampled_from([None, None, ("a", 0), ("b", 0), ("c", 900)])
+tasks = st.lists(st.tuples(queues, delays, kept, locks), max_size=5)
+policies = st.sampled_from(["", "", "1", "2", "50%"])
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])
 
@@ -31,49 +32,48 @@ class StoreCalls(StoreMachine):
 
     # producers
 
-    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays, kept), max_size=2), key=keys,
-          staged=st.booleans())  # fmt: skip
+    @rule(tenant=tenants, wanted=tasks, ends=st.lists(st.tuples(conditions, queues, delays, kept, locks), max_size=2),
+          key=keys, staged=st.booleans(), policy=policies)  # fmt: skip
     def create(
-        self,
-        tenant: str,
-        wanted: list[tuple[str, int, bool]],
-        ends: list[tuple[str, str, int, bool]],
-        key: str,
-        staged: bool,
-    ) -> None:
+        self, tenant: str, wanted: list[Any], ends: list[Any], key: str, staged: bool, policy: str
+    ) -> None:  # fmt: skip
         """A batch, at once or staged."""
-        batch = Batch(self.name(22), tenant)
-        made = [(f"{n:010}", *one) for n, one in enumerate(wanted)]
-        continuations = [Continuation(on, queue, self.name(10), delay, kept) for on, queue, delay, kept in ends]
+        batch = Batch(self.name(22), tenant, fail_after=policy)
+        made = own(wanted, 0, tenant)
+        continuations = [
+            Continuation(on, queue, self.name(10), delay, keep, lock)
+            for (on, *_), (_, queue, delay, keep, lock) in zip(ends, own([end[1:] for end in ends], 0, tenant), strict=True)
+        ]
         entries = [
-            f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"{KEPT[c.kept]}}}\n'.encode() + BODY
-            for c in continuations
+            f"{c.on} {c.queue} {c.delay}\n".encode() + body(c.local, c.kept, c.lock, p=batch.id) for c in continuations
         ]
         idem = f"{key}{tenant}" if key else ""
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
-            answer = self.once("batch_commit", self.ledger(), batch.id, tenant, "", idem, orjson.dumps(sizes), *entries)
+            answer = self.once(
+                "batch_commit", self.ledger(), batch.id, tenant, "", idem, policy, orjson.dumps(sizes), *entries
+            )
             if answer[1].decode() != batch.id or answer[0] == b"full":
                 self.call("stage_drop", batch.id)
         else:
             lists, bodies = self.lists(made)
             answer = self.once(
-                "batch_create", self.ledger(), batch.id, tenant, "", idem, lists, len(entries), *entries, *bodies
+                "batch_create", self.ledger(), batch.id, tenant, "", idem, policy, lists, len(entries), *entries, *bodies
             )
-        made_as = self.model.create(batch, made, continuations, idem)
+        made_as = self.model.create(batch, in_order(made, staged), continuations, idem)
         assert answer[:1] == [b"full"] if made_as == "full" else answer == [b"ok", made_as.encode()]
 
     def lists(self, made: list[Made]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
         places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         records: Counter[tuple[str, int]] = Counter()
-        for local, queue, delay, kept in made:
-            places[queue, delay].append(local.encode() + (b'+{"k":"a"}\n' if kept else b".") + BODY)
-            records[queue, delay] += kept
-        lists: list[list[Any]] = []
-        for (queue, delay), bodies in places.items():
-            n = records[queue, delay]
-            lists.append(["d" if delay else "r", queue, len(bodies), delay, *([False, n] if n else [])])
+        for local, queue, delay, keep, lock in made:
+            places[queue, delay].append(body(local, keep, lock))
+            records[queue, delay] += keep
+        lists = [
+            ["d" if delay else "r", queue, len(bodies), delay, False, records[queue, delay], 1]
+            for (queue, delay), bodies in places.items()
+        ]
         return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
 
     def stage(self, seg: str, made: list[Made], stamp: int) -> list[list[Any]]:
@@ -81,21 +81,23 @@ class StoreCalls(StoreMachine):
         sizes: Counter[tuple[str, str]] = Counter()
         for chunk, at in enumerate(range(0, len(made), 2)):
             lists, bodies = self.lists(made[at : at + 2])
-            for _ in range(2):
-                assert self.call("batch_stage", seg, chunk, stamp, lists, *bodies) == [b"ok"]
-            for _, queue, delay, kept in made[at : at + 2]:
+            answer, again = (self.call("batch_stage", seg, chunk, stamp, lists, *bodies) for _ in range(2))
+            assert answer == again
+            assert answer[0] == b"ok"
+            for _, queue, delay, keep, _ in made[at : at + 2]:
                 sizes["d" if delay else "r", queue] += 1
-                sizes["rec", ""] += kept
+                sizes["rec", ""] += keep
+            for kind, queue, n in orjson.loads(answer[1]) if len(answer) > 1 else ():
+                sizes[kind, queue] -= n
         assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
-        first = next((local for local, _, _, kept in made if kept), "")
-        return [[kind, queue, n, *([first] if kind == "rec" else [])] for (kind, queue), n in sizes.items() if n]
+        first = next((local for local, _, _, keep, _ in made if keep), "")
+        return [[kind, queue, n, first if kind == "rec" else 1] for (kind, queue), n in sizes.items() if n]
 
     @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
-    def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int, bool]], key: str, staged: bool) -> None:
+    def append(self, data: st.DataObject, tenant: str, wanted: list[Any], key: str, staged: bool) -> None:
         """More tasks for a batch, at once or staged."""
         batch_id = self.some_batch(data)
-        start = self.random.randrange(10**9)
-        made = [(f"{start + n:010}", *one) for n, one in enumerate(wanted)]
+        made = own(wanted, self.random.randrange(10**9), tenant)
         if staged and made:
             seg = f"{batch_id}+{self.name(10)}"
             sizes = self.stage(seg, made, 1)
@@ -104,26 +106,31 @@ class StoreCalls(StoreMachine):
         else:
             lists, bodies = self.lists(made)
             answer = self.once("batch_append", self.ledger(), batch_id, tenant, key, lists, *bodies)
-        assert answer[:1] == [self.model.append(batch_id, tenant, made, key).encode()]
+        assert answer[:1] == [self.model.append(batch_id, tenant, in_order(made, staged), key).encode()]
 
-    @rule(tenant=tenants, queue=queues, delay=delays, key=keys, keep=kept)
-    def single(self, tenant: str, queue: str, delay: int, key: str, keep: bool) -> None:
+    @rule(tenant=tenants, queue=queues, delay=delays, key=keys, keep=kept, lock=locks)
+    def single(self, tenant: str, queue: str, delay: int, key: str, keep: bool, lock: Lock | None) -> None:
         """A task of no batch."""
         local, seed = self.name(10), self.name(22)
-        lists, bodies = self.lists([(local, queue, delay, keep)])
+        [made] = [(local, *one[1:]) for one in own([(queue, delay, keep, lock)], 0, tenant)]
+        lists, bodies = self.lists([made])
         idem = f"single{key}{tenant}" if key else ""
         answer = self.once("task_enqueue", self.ledger(), tenant, seed, idem, 10**9, lists, local, *bodies)
         if idem and idem in self.model.idem:
             assert answer == [b"ok", self.model.idem[idem].encode()]
             return
-        if self.model.full([(local, queue, delay)]):
+        found = self.model.holder(made[4][0]) if made[4] else ""
+        if not found and self.model.full([made]):
             assert answer[:2] == [b"full", queue.encode()]
             return
-        home = self.model.home(tenant, self.model.seed(seed))
-        self.model.add(home, [(local, queue, delay, keep)])
+        if not found:
+            home = self.model.home(tenant, self.model.seed(seed))
+            found = home.id + local
+            assert self.model.take(made[4], found)
+            self.model.add(home, [made])
         if idem:
-            self.model.idem[idem] = home.id + local
-        assert answer == [b"ok", (home.id + local).encode()]
+            self.model.idem[idem] = found
+        assert answer == [b"ok", found.encode()]
 
     def some_batch(self, data: st.DataObject) -> str:
         """A batch's id, now and then of none."""
@@ -173,7 +180,7 @@ class StoreCalls(StoreMachine):
                 st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
             )
             task = self.model.tasks.get(task_id)
-            if task is not None and (task.kept or task.attempts):  # workers say it of those with an extension
+            if task is not None and (task.kept or task.attempts or task.lock):  # workers say it of those that hold something
                 verb = verb or "done"
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
@@ -201,12 +208,14 @@ class StoreCalls(StoreMachine):
         assert answer[6] == []
         for _, _, _, members, verbs in groups:
             told = {verb[0]: verb for verb in verbs}
+            settled: list[tuple[Task, str, int]] = []
             for at, member in enumerate(members, 1):
                 task = self.model.tasks.get(member[:32])
                 if member in stale or task is None or task.member != member:
                     continue
                 _, verb, delay, *_ = told.get(at, (at, "done", 0))
-                self.model.settle(task, verb, delay)
+                settled.append((task, verb, delay))
+            self.model.settle_group(settled)
 
     def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
         """What a step has claimed: as much as there was, from the first queues first."""
@@ -270,6 +279,33 @@ class StoreCalls(StoreMachine):
     def restart(self) -> None:
         """A worker starts anew: what it held is nobody's until it is rescued."""
         self.workers["w1"] = {"id": self.name(22), "seq": 0}
+
+
+def own(wanted: list[Any], start: int, tenant: str) -> list[Made]:
+    """Tasks with ids from a number on, their locks a tenant's own."""
+    return [
+        (f"{start + n:010}", queue, delay, keep, None if lock is None else (f"{lock[0]}{tenant}", lock[1]))
+        for n, (queue, delay, keep, lock) in enumerate(wanted)
+    ]
+
+
+def body(local: str, keep: bool, lock: Lock | None, **more: str) -> bytes:
+    """The body of a task."""
+    fields: dict[str, object] = dict(more)
+    if keep:
+        fields["k"] = "a"
+    if lock is not None:
+        fields |= {"u": lock[0], "v": lock[1]}
+    return local.encode() + (b"+" + orjson.dumps(fields) + b"\n" if fields else b".") + BODY
+
+
+def in_order(made: list[Made], staged: bool) -> list[Made]:
+    """Tasks in the order in which they are looked at: by chunk, then by where they go."""
+    found: list[Made] = []
+    for chunk in [made[at : at + 2] for at in range(0, len(made), 2)] if staged else [made]:
+        places = list(dict.fromkeys(one[1:3] for one in chunk))
+        found += sorted(chunk, key=lambda one: places.index(one[1:3]))
+    return found
 
 
 def ids_of(answer: list[Any]) -> list[bytes]:

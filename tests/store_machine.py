@@ -136,6 +136,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.call("batch_prune", retention, 100)
         self.call("staging_prune", retention, 100)
         self.call("tenant_prune", retention, 50)
+        self.call("unique_prune", 3)
         self.model.prune(retention)
 
     @rule()
@@ -183,6 +184,12 @@ class StoreMachine(RuleBasedStateMachine):
             seen += self.call("audit_batches", look, 1, orjson.dumps([(batch, 0, "")]))[1:]
         places = [(part[1], part[2], 0, 0, "", 0) for part in split if part[0] in ("tq", "lane")]
         seen += self.call("audit_accounts", look, 1, orjson.dumps(places))[1:]
+        found = self.call("audit_locks", look, "0")
+        seen += found[2:]
+        asked = [
+            (digest.decode(), task.decode(), "", "") for digest, task in zip(found[1][::2], found[1][1::2], strict=True)
+        ]
+        seen += self.call("audit_holders", look, orjson.dumps(asked))[1:]
         for queue in QUEUES:
             users = [tenant for tenant in TENANTS if queue.encode() in state.get(f"tqs:{tenant}", [])]
             known = self.call("audit_queue", look, queue, -1)[1]

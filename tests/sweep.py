@@ -47,6 +47,8 @@ class Sweep:
         exhaust(lambda: self.call("batch_prune", 0, 100)[2])
         self._age("idle")
         exhaust(lambda: self.call("tenant_prune", 0, 10)[1])
+        self._age("uniqends")
+        exhaust(lambda: self.call("unique_prune", 500)[1])
         return [f"{k} ({self.client.type(k).decode()})" for k in self.keys() if self._leaked(k)]
 
     def _age(self, name: str) -> None:

@@ -143,7 +143,7 @@ async def test_tenants_of_many_batches_are_added_up_in_parts(instance: Instance)
         for n in range(3_100):
             call, batch = to_json(["p" * 22, n + 1, n + 1]), f"{n:022}"
             body = b"0" * 10 + BODY
-            args = (scene.k("~"), scene.k(""), call, batch, "acme", "", "", lists, 0, body)
+            args = (scene.k("~"), scene.k(""), call, batch, "acme", "", "", "", lists, 0, body)
             pipe.evalsha(create.sha.decode(), 1, *args)
         pipe.execute()
         report, ms = await slowest(instance, proc)

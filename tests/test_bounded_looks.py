@@ -35,7 +35,7 @@ def test_a_ready_task_is_looked_for_a_bounded_way_at_a_time(direct: Direct, size
     batch = direct.new()
     count = 1_500 if size == 10 else 150
     bodies = [body(9_000 - n, b"x" * size) for n in range(count)]  # out of order, so that none is where its id has it
-    direct.once("batch_create", batch, "acme", "", "", to_json([["r", "q", count, 0]]), 0, *bodies)
+    direct.once("batch_create", batch, "acme", "", "", "", to_json([["r", "q", count, 0]]), 0, *bodies)
     task, cursor, calls = f"{batch}{9_000:010}", "", 0
     while (answer := direct.once("task_cancel", task, "", cursor))[0] == b"more":
         cursor, calls = answer[1].decode(), calls + 1
@@ -136,7 +136,7 @@ def test_a_task_in_the_last_of_several_lists_is_found(direct: Direct) -> None:
     batch = direct.new()
     bodies = [body(9_999 - n) for n in range(1_800)]  # out of order, so that none is where its id has it
     lists = to_json([["r", queue, 600, 0] for queue in "abc"])
-    direct.once("batch_create", batch, "acme", "", "", lists, 0, *bodies)
+    direct.once("batch_create", batch, "acme", "", "", "", lists, 0, *bodies)
     for place in (0, 600, 1_200):
         task, found = f"{batch}{9_999 - place:010}", [b"more", b""]
         for _ in range(9):

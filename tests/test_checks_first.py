@@ -67,7 +67,7 @@ LISTS: dict[str, list[list[Any]]] = {
 
 def creating(direct: Direct, lists: bytes) -> Any:
     """A batch."""
-    return direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *BODIES)
+    return direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *BODIES)
 
 
 def appending(direct: Direct, lists: bytes) -> Any:
@@ -103,8 +103,8 @@ def test_lists_that_make_no_sense_store_nothing(direct: Direct, script: Callable
 def test_continuations_that_make_no_sense_store_nothing(direct: Direct, entry: str, staged: bool) -> None:
     seg = direct.new()
     direct.stage(seg, 2)
-    commit = seg, "acme", "", "", to_json([["r", "q", 2]]), ending("done"), entry
-    create = direct.new(), "acme", "", "", to_json([]), 2, ending("done"), entry
+    commit = seg, "acme", "", "", "", to_json([["r", "q", 2]]), ending("done"), entry
+    create = direct.new(), "acme", "", "", "", to_json([]), 2, ending("done"), entry
     with direct.unchanged(), pytest.raises(Refused, match="continuation: "):
         direct.once(*(("batch_commit", *commit) if staged else ("batch_create", *create)))
 

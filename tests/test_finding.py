@@ -61,7 +61,7 @@ def test_lists_of_one_queue_count_together(direct: Direct) -> None:
     lists = to_json([["d", "q", 1, 10], ["d", "q", 1, 20], ["r", "q", 1, 0], ["r", "q", 2, 0], ["big", "", 1]])
     bodies = [body(n) for n in range(5)]
     batch = direct.new()
-    assert direct.once("batch_create", batch, "acme", "", "", lists, 0, *bodies, f"{4:010}", "large")[0] == b"ok"
+    assert direct.once("batch_create", batch, "acme", "", "", "", lists, 0, *bodies, f"{4:010}", "large")[0] == b"ok"
     assert direct.counters(batch) == ("running", 5, 5, 0, 0)
     assert direct.counts() == (3, 0, 2, 0)
     assert direct.record("b", batch)["queues"] == "q"
@@ -93,7 +93,7 @@ def test_what_joins_a_batch_later_notes_its_own_time(direct: Direct) -> None:
 def test_a_due_time_is_taken_as_it_is_told(direct: Direct) -> None:
     batch = direct.new()
     lists = to_json([["d", "q", 1, 0, direct.now + 77]])
-    direct.once("batch_create", batch, "acme", "", "", lists, 0, body(0))
+    direct.once("batch_create", batch, "acme", "", "", "", lists, 0, body(0))
     assert direct.client.zscore(direct.key("b", batch, "d", "q"), f"{0:010}") == direct.now + 77
 
 

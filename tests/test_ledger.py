@@ -26,7 +26,7 @@ def pruned(direct: Direct) -> None:
 
 def creating(direct: Direct) -> Call:
     """A batch that is gone when the call comes again."""
-    return "batch_create", (direct.new(), "acme", "", "", to_json([]), 0), lambda: pruned(direct)
+    return "batch_create", (direct.new(), "acme", "", "", "", to_json([]), 0), lambda: pruned(direct)
 
 
 def committing(direct: Direct) -> Call:
@@ -38,7 +38,7 @@ def committing(direct: Direct) -> Call:
         direct.once("batch_cancel", seg, "")
         pruned(direct)
 
-    return "batch_commit", (seg, "acme", "", "", to_json([["r", "q", 1]])), end
+    return "batch_commit", (seg, "acme", "", "", "", to_json([["r", "q", 1]])), end
 
 
 def appending(direct: Direct) -> Call:

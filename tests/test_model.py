@@ -36,6 +36,7 @@ class Store(StoreCalls):
         self.compare_counts(state)
         self.compare_lines(state)
         self.compare_records(state)
+        self.compare_locks(state)
 
     def compare_records(self, state: dict[str, Any]) -> None:
         """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""
@@ -112,6 +113,22 @@ class Store(StoreCalls):
             assert found == [totals.batches, totals.total, self.model.left(name), totals.failed, totals.cancelled]
             if self.model.left(name) == 0:
                 assert name.encode() in state["idle"]
+
+    def compare_locks(self, state: dict[str, Any]) -> None:
+        """Who has which unique lock; a lock that holds nothing is one that upkeep knows of."""
+        stored = state.get("uniq", {})
+        found = {}
+        for digest in {*stored, *(name.encode() for name in self.model.locks)}:
+            answer = self.call("unique_read", digest)
+            assert answer[0] in (b"ok", b"unknown")
+            if answer[0] == b"ok":
+                found[digest.decode()] = answer[1].decode()
+        assert found == {name: holder for name in self.model.locks if (holder := self.model.holder(name))}
+        idle = {digest for digest in stored if digest.decode() not in found}
+        watched = set(state.get("uniqends", {}))
+        for seg in state.get("unlock", {}):
+            watched |= set(state.get(f"b:{seg.decode()}:u", []))
+        assert idle <= watched
 
     def compare_lines(self, state: dict[str, Any]) -> None:
         """Whoever has ready work is in line for it, and a worker would be woken for it."""

@@ -91,7 +91,7 @@ def test_a_batch_of_more_than_64_queues_is_refused_in_every_way(direct: Direct) 
     direct.stage(staged, queues=many)
     direct.stage(batch + "+1", queues=many[64:])
     with direct.unchanged():
-        assert direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *bodies) == [b"queues", 65]
+        assert direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *bodies) == [b"queues", 65]
         assert direct.append(batch, queues=many[64:]) == [b"queues", 65]
         assert direct.commit(staged, queues=many) == [b"queues", 65]
     assert direct.commit(batch + "+1", queues=many[64:]) == [b"queues", 65]

@@ -84,6 +84,7 @@ TASK_RULES = [
 BATCH_RULES = [
     "* `total == done + failed + cancelled + remaining`, whenever it is read.",
     "* `cancel_batch` counts what runs as cancelled at once; what such a task still reports changes nothing.",
+    "* A batch with `fail_after` is cancelled in the step that settles so many failures, whatever is left of it.",
     "* A failed batch with dead letters can be cancelled too: they are dropped and stay counted as failed.",
     "* Discarding dead letters leaves a batch `failed`; retrying or appending makes it run again.",
     '* A continuation fires once in a batch\'s life: `on="done"` when all tasks are done, `"failed"` when it settles with',

@@ -5,7 +5,7 @@ local function audit_count(P, now_ms, us, b, waiting, running, mend, out)
     there = 0
     if waiting > 0 then
       out[#out + 1] = {'undropped', b.id, '', 0, waiting, mark}
-      if mend then batch_drop(P, b) end
+      if mend then batch_drop(P, b, now_ms) end
     end
     local zombies = tonumber(redis.call('HGET', record, 'zombies') or 0)
     if zombies ~= running then

@@ -17,7 +17,7 @@ local function batch_forget(P, now_ms, member, retention)
   local keys = 0
   redis.call('ZREM', settled, batch)
   if b[1] then
-    local _, looked, records = batch_drop(P, {id = batch, tenant = b[1]})
+    local _, looked, records = batch_drop(P, {id = batch, tenant = b[1]}, now_ms)
     if records then looked = looked + records_drop(P, batch) end
     redis.call('ZREM', key(P, 'tb', b[1]), batch)
     keys = looked

@@ -1,6 +1,7 @@
 -- What a settlement needs to know of a batch; state is nil when the batch is gone.
 local function batch_read(P, batch)
-  local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'state', 'remaining', 'failed', 'continuations', 'watched')
+  local b = redis.call('HMGET', key(P, 'b', batch), 'tenant', 'state', 'remaining', 'failed', 'continuations', 'watched',
+    'fail_after', 'total')
   return {
     id = batch,
     tenant = b[1] or nil,
@@ -10,5 +11,7 @@ local function batch_read(P, batch)
     failed = whole(b[4]),
     continuations = whole(b[5]),
     watched = b[6],
+    fail_after = b[7] or nil, -- as batch_create.lua has it
+    total = whole(b[8]),
   }
 end

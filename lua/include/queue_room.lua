@@ -4,7 +4,7 @@ local function queue_room(P, sizes)
   local lines, limited = {}, nil
   for _, size in ipairs(sizes) do
     local q = size[2]
-    if size[1] ~= 'big' then
+    if q ~= '' then
       local line = lines[q] or redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'limit')
       lines[q], size.line = line, line
       if line[3] then

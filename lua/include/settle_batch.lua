@@ -1,6 +1,10 @@
 -- Applies one group of a settlement to its batch; returns how many tasks ended, failed and were cancelled.
 local function settle_batch(P, now_ms, us, p, entries, stopped)
   local b, record, heads, tails = p.batch, key(P, 'b', p.batch.id), {}, {}
+  local live = b.state == 'running' or b.state == 'open'
+  if not live then
+    for _, other in ipairs(p.others) do settle_leave(P, now_ms, p, other, entries[other[1]], 'cancelled') end
+  end
   if not b.state then return 0, 0, 0 end
   redis.call('HINCRBY', record, 'us', p.us)
   if b.state ~= 'running' and b.state ~= 'open' then
@@ -10,6 +14,7 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   local count = {done = #p.members - #p.others, failed = 0, cancelled = 0}
   for _, other in ipairs(p.others) do
     local ended, body, at_head = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
+    settle_leave(P, now_ms, p, other, entries[other[1]], ended)
     if ended then
       count[ended] = count[ended] + 1
     elseif body then
@@ -22,7 +27,10 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   local ended = count.done + count.failed + count.cancelled
   if count.failed > 0 then b.failed = redis.call('HINCRBY', record, 'failed', count.failed) end
   if count.cancelled > 0 then redis.call('HINCRBY', record, 'cancelled', count.cancelled) end
-  if ended > 0 and redis.call('HINCRBY', record, 'remaining', -ended) == 0 and b.state == 'running' then
+  if ended > 0 then b.remaining = redis.call('HINCRBY', record, 'remaining', -ended) end
+  if count.failed > 0 and b.state == 'running' and fail_reached(b, b.failed) then
+    batch_stop(P, now_ms, us, b)
+  elseif ended > 0 and b.remaining == 0 and b.state == 'running' then
     batch_end(P, now_ms, us, b, b.failed > 0 and 'failed' or 'done')
   end
   if b.watched then changed(P, b, 2) end

@@ -1,7 +1,7 @@
 -- Looks at all that a settlement touches before anything is written.
 -- groups: {batch, queue, us, members, verbs}; verbs are {position, verb, delay_ms, error, grace_ms} of
 -- the members that are not simply done. Returns the groups to write, the members whose lease is not
--- held, and those put off to the next call because continuations would make this one too long. A batch whose record can't be
+-- held, and those put off to the next call because continuations or cancels would make this one too long. A batch whose record can't be
 -- read counts as gone.
 local function settle_plan(P, groups, broken)
   local plan, lost, again, batches, seen = {}, {}, {}, {}, {}
@@ -25,6 +25,8 @@ local function settle_plan(P, groups, broken)
       end
     end
     local fires = b.state == 'running' and b.left <= n and b.continuations or 0
+    local stops = b.fail_after and b.state == 'running' and stop_weight(P, b, others) or 0
+    if stops > 0 then fires = b.continuations + stops end
     if fires > budget and budget < 500 then
       for _, member in ipairs(kept) do again[#again + 1] = member end
     elseif n > 0 then

@@ -1,5 +1,5 @@
 -- Writes a chunk of tasks under a segment's own keys, where nobody sees them yet.
--- lists: {kind, queue, n, delay_ms, due_ms, kept} with kind r (ready: n bodies), d (delayed: n bodies) or
+-- lists: {kind, queue, n, delay_ms, due_ms, kept, unique} with kind r (ready: n bodies), d (delayed: n bodies) or
 -- big (n pairs of local id and payload), their arguments from args[at] on; a list of kind r gains the
 -- length that the segment's has now. kept: how many of the tasks have records. stamp: note the time of creation.
 local function stage_put(P, now_ms, seg, lists, args, at, stamp)
@@ -12,7 +12,7 @@ local function stage_put(P, now_ms, seg, lists, args, at, stamp)
       if stamp then
         for i = at, last do args[i] = body_stamp(args[i], now_ms) end
       end
-      if list[6] then records_put(P, seg, q, args, at, last) end
+      if count(list[6]) > 0 then records_put(P, seg, q, args, at, last) end
       if kind == 'r' then
         list.length = redis.call('RPUSH', key(P, 'b', seg, 'r', q), unpack(args, at, last))
       else

@@ -10,14 +10,14 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskproc.batch import Batch, Build, fill, place_of
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
-from taskproc.handlers import Keep
+from taskproc.handlers import Keep, Unique
 from taskproc.ids import is_batch_id
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
-from taskproc.processor.connected import Connected
+from taskproc.processor.unique import UniqueTasks
 from taskproc.processor.watching import watch
 from taskproc.registry import Handler
-from taskproc.values import Duration, count, milliseconds, queue_name, shown, tenant_name, text
+from taskproc.values import Duration, count, failures, milliseconds, queue_name, shown, tenant_name, text
 from taskproc.worker.services import append
 
 P = ParamSpec("P")
@@ -26,41 +26,47 @@ R = TypeVar("R")
 MOST_LISTED = 10_000
 
 
-class BatchesAndTasks(Connected):
+class BatchesAndTasks(UniqueTasks):
     """What services call."""
 
     async def enqueue_batch(
-        self, queue: str, tenant: str, build: Build, *, label: str = "", idempotency_key: str | None = None
-    ) -> str:
+        self, queue: str, tenant: str, build: Build, *, label: str = "", idempotency_key: str | None = None,
+        fail_after: int | str | None = None,
+    ) -> str:  # fmt: skip
         """Enqueue a batch, all or nothing; its id, or that of the first one with the tenant's idempotency key.
 
-        ``build`` fills it, sync or async; what it raises is raised here and nothing is stored. Raises
+        ``build`` fills it, sync or async; what it raises is raised here and nothing is stored. ``fail_after``: the batch
+        is cancelled when so many tasks have failed, 1 or more, or a share of them such as ``"5%"``. Raises
         InvalidValue, ArgumentError, HandlerError and PayloadTooLarge for bad input, QuotaExceeded where a queue
         is full, RedisUnavailable when nothing was done, OutcomeUnknown when it may have been.
         """
-        async with self._built(queue, tenant, label, idempotency_key) as (batch, created):
+        async with self._built(queue, tenant, label, idempotency_key, fail_after) as (batch, created):
             await fill(batch, build)
         return created[0]
 
     @asynccontextmanager
     async def batch(
-        self, queue: str, tenant: str, *, label: str = "", idempotency_key: str | None = None
-    ) -> AsyncIterator[Batch]:
+        self, queue: str, tenant: str, *, label: str = "", idempotency_key: str | None = None,
+        fail_after: int | str | None = None,
+    ) -> AsyncIterator[Batch]:  # fmt: skip
         """The same as a block: it commits on exit, an exception stores nothing."""
-        async with self._built(queue, tenant, label, idempotency_key) as (batch, created):
+        async with self._built(queue, tenant, label, idempotency_key, fail_after) as (batch, created):
             yield batch
         batch.id = created[0]
 
     @asynccontextmanager
-    async def _built(self, queue: str, tenant: str, label: str, key: str | None) -> AsyncIterator[tuple[Batch, list[str]]]:
+    async def _built(
+        self, queue: str, tenant: str, label: str, key: str | None, fail_after: int | str | None
+    ) -> AsyncIterator[tuple[Batch, list[str]]]:
         tenant_name(tenant)
         text("label", label, 1_000)
         _key(key)
+        policy = failures("fail_after", fail_after)
         segment, created = self._store.batches.new(), list[str]()
         batch = Batch(segment, self._maker, queue, tenant)
         try:
             yield batch, created
-            created.append(await self._store.batches.create(batch.close(), tenant, label, key, batch.continuations))
+            created.append(await self._store.batches.create(batch.close(), tenant, label, key, batch.continuations, policy))
         except BaseException:
             await batch.close().drop()
             raise
@@ -126,6 +132,8 @@ class BatchesAndTasks(Connected):
         max_attempts: int | None = None,
         keep: Keep | None = None,
         idempotency_key: str | None = None,
+        unique: Unique | None = None,
+        unique_for: Duration | None = None,
     ) -> TaskCalls:
         """``enqueue_task`` and ``enqueue_raw`` with these options."""
         chosen = call_options(
@@ -135,6 +143,8 @@ class BatchesAndTasks(Connected):
             max_attempts=max_attempts,
             keep=keep,
             idempotency_key=idempotency_key,
+            unique=unique,
+            unique_for=unique_for,
         )
         return TaskCalls(self, chosen)
 
@@ -148,22 +158,26 @@ class BatchesAndTasks(Connected):
         kwargs: dict[str, Any],
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        return await self._store_task(options, found, queue, tenant, payload)
+        extension = options.of(found.options.keep).extension()
+        if options.unique or found.options.unique:
+            extension |= self._maker.lock(options, found, tenant_name(tenant), args, kwargs, payload)
+        return await self._store_task(options, found, queue, tenant, extension, payload)
 
     async def _enqueue_raw(
         self, options: CallOptions, queue: str | None, tenant: str, name: str, data: bytes
     ) -> TaskId[Any]:
         payload = raw_payload(name, data, self._options.max_payload)
-        return await self._store_task(options, None, queue, tenant, payload)
+        extension = options.extension() | self._maker.lock(options, name, tenant_name(tenant), (), {}, payload)
+        return await self._store_task(options, None, queue, tenant, extension, payload)
 
     async def _store_task(
-        self, options: CallOptions, handler: Handler | None, queue: str | None, tenant: str, payload: bytes
-    ) -> TaskId[Any]:
+        self, options: CallOptions, handler: Handler | None, queue: str | None, tenant: str, extension: dict[str, object],
+        payload: bytes,
+    ) -> TaskId[Any]:  # fmt: skip
         asked, delay_ms, due_ms = place_of(options, handler, "default")
         place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
         key, keep_ms = options.idempotency_key, self._options.retention_ms
         _key(key)
-        extension = (options if handler is None else options.of(handler.options.keep)).extension()
         found = await self._store.tasks.enqueue(tenant_name(tenant), place, extension, payload, key, keep_ms)
         return TaskId(found)
 
@@ -246,6 +260,16 @@ class TaskCalls:
     ) -> TaskId[Any]:
         """Enqueue one task with these options."""
         return await self._calls._enqueue(self._options, queue_name(queue), tenant, handler, args, kwargs)
+
+    async def find_unique(
+        self, tenant: str, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskId[Any] | None:
+        """The id of the unique task that an equal call with these options would be answered with now."""
+        return await self._calls._find_unique(self._options, tenant, handler, args, kwargs)
+
+    async def cancel_unique(self, tenant: str, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Cancel the unique task that an equal call with these options would be answered with."""
+        return await self._calls._cancel_unique(self._options, tenant, handler, args, kwargs)
 
     async def enqueue_raw(self, queue: str, tenant: str, name: str, data: bytes) -> TaskId[Any]:
         """Enqueue raw work with these options."""

@@ -106,17 +106,21 @@ class QueuesAndControl(Connected):
         if most is not None:
             whole("count", most, 0, 1_000_000_000)
         began = await self._store.queues.now_ms()
-        moved = 0
+        moved, stuck = 0, set[str]()
         while most is None or moved < most:
             letters: list[Letter] = []
             async for letter in self._dead(queue, tenant, batch_id):
                 if letter.died > began:
                     break  # oldest first: whatever follows may be one that was moved, and has died again
+                if letter.info.id in stuck:
+                    continue
                 letters.append(letter)
                 if len(letters) == AT_ONCE or len(letters) + moved == most:
                     break
             taken = await move(letters) if letters else 0
-            if not taken:
+            if taken < len(letters):  # gone meanwhile, or unique and there: they are not asked for again
+                stuck |= {letter.info.id for letter in letters}
+            if not letters:
                 break
             moved += taken
         return moved

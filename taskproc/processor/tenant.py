@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.batch import Batch, Build
-from taskproc.handlers import Keep
+from taskproc.handlers import Keep, Unique
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
@@ -39,6 +39,14 @@ class TenantTaskCalls:
 
     enqueue_task = enqueue
 
+    async def find_unique(self, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> TaskId[Any] | None:
+        """The id of the unique task that an equal call would be answered with now; None where it would be stored."""
+        return await self._calls._find_unique(self._options, self.name, handler, args, kwargs)
+
+    async def cancel_unique(self, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Cancel the unique task that an equal call would be answered with; False where there is none."""
+        return await self._calls._cancel_unique(self._options, self.name, handler, args, kwargs)
+
     async def enqueue_raw(self, name: str, data: bytes) -> TaskId[Any]:
         """Enqueue raw work for a handler in any language, by the handler's name."""
         return await self._calls._enqueue_raw(self._options, None, self.name, name, data)
@@ -59,6 +67,8 @@ class Tenant(TenantTaskCalls):
         max_attempts: int | None = None,
         keep: Keep | None = None,
         idempotency_key: str | None = None,
+        unique: Unique | None = None,
+        unique_for: Duration | None = None,
     ) -> TenantTaskCalls:
         """``enqueue`` and ``enqueue_raw`` with these options."""
         chosen = call_options(
@@ -68,20 +78,26 @@ class Tenant(TenantTaskCalls):
             max_attempts=max_attempts,
             keep=keep,
             idempotency_key=idempotency_key,
+            unique=unique,
+            unique_for=unique_for,
         )
         return TenantTaskCalls(self._calls, self.name, chosen)
 
     async def enqueue_batch(
-        self, build: Build, *, queue: str = "default", label: str = "", idempotency_key: str | None = None
-    ) -> str:
+        self, build: Build, *, queue: str = "default", label: str = "", idempotency_key: str | None = None,
+        fail_after: int | str | None = None,
+    ) -> str:  # fmt: skip
         """Enqueue a batch, all or nothing; its id."""
-        return await self._calls.enqueue_batch(queue, self.name, build, label=label, idempotency_key=idempotency_key)
+        return await self._calls.enqueue_batch(
+            queue, self.name, build, label=label, idempotency_key=idempotency_key, fail_after=fail_after
+        )
 
     def batch(
-        self, queue: str = "default", *, label: str = "", idempotency_key: str | None = None
-    ) -> AbstractAsyncContextManager[Batch]:
+        self, queue: str = "default", *, label: str = "", idempotency_key: str | None = None,
+        fail_after: int | str | None = None,
+    ) -> AbstractAsyncContextManager[Batch]:  # fmt: skip
         """The same as a block: it commits on exit, an exception stores nothing."""
-        return self._calls.batch(queue, self.name, label=label, idempotency_key=idempotency_key)
+        return self._calls.batch(queue, self.name, label=label, idempotency_key=idempotency_key, fail_after=fail_after)
 
     async def append(
         self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None

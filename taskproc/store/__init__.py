@@ -23,6 +23,7 @@ from taskproc.store.explain import Explaining
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
+from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
 from taskproc.store.queues import Queues
 from taskproc.store.scripts import bind
@@ -53,7 +54,8 @@ class Store:
         self._patience = patience
         self._scripts = scripts = bind(self._run, self.prefix)
         self.batches = Batches(scripts, self._ledger, patience)
-        self.tasks = Tasks(scripts, self._ledger, self._payload, sealer)
+        self.tasks = Tasks(scripts, self._ledger, self._payload, sealer, patience)
+        self.locks = Locks(scripts)
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
         self.explaining = Explaining(scripts, self.batches, self.queues)

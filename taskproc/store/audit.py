@@ -21,6 +21,7 @@ from taskproc.model import AuditDifference, AuditReport
 from taskproc.store.accounts import Accounts
 from taskproc.store.differences import HOPELESS, difference, unsure
 from taskproc.store.ledger import Ledger
+from taskproc.store.lockaudit import UniqueLocks
 from taskproc.store.scripts import Reply, Scripts, to_json
 from taskproc.store.wire import Wire
 
@@ -63,6 +64,7 @@ class Audit:
         await self._records()
         accounts = Accounts(self)
         await accounts.run()
+        await UniqueLocks(self).run()
         return AuditReport(
             tuple(self._found.values()), tuple(self._unsure), self._batches, accounts.queues, accounts.tenants, running
         )
@@ -214,9 +216,9 @@ def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _list(name: str) -> tuple[str, str, str] | None:
-    """Segment, kind and queue of a key's name, where it is a list of tasks or of staged ones."""
+    """Segment, kind and queue of a key's name, where it is a list of tasks, of staged ones, or of locks."""
     _, seg, kind, *queue = name.split(":")
-    if kind in ("staged", "rec") or (kind in ("r", "d", "x") and queue):
+    if kind in ("staged", "rec", "u") or (kind in ("r", "d", "x") and queue):
         return seg, kind, queue[0] if queue else ""
     return None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 from taskproc.errors import InvalidValue, RedisUnavailable, StagingLost
 from taskproc.ids import digest, is_batch_id, new_id
 from taskproc.model import BatchInfo, BatchState
 from taskproc.store.ledger import Ledger
+from taskproc.store.locks import past_staging
 from taskproc.store.reading import reading
 from taskproc.store.refusals import check_room
 from taskproc.store.scripts import Reply, Scripts
@@ -29,15 +31,16 @@ class Batches:
 
     def new(self) -> Segment:
         """An empty segment for a batch of its own."""
-        return Segment(self._scripts, new_id(), append=False)
+        return Segment(self._scripts, new_id(), append=False, patience=self._patience)
 
     def more(self, batch_id: str) -> Segment:
         """An empty segment for tasks that will be appended to a batch."""
-        return Segment(self._scripts, f"{batch_id}+{new_id()[:10]}", append=True)
+        return Segment(self._scripts, f"{batch_id}+{new_id()[:10]}", append=True, patience=self._patience)
 
     async def create(
-        self, segment: Segment, tenant: str, label: str, idempotency_key: str | None, continuations: list[bytes]
-    ) -> str:
+        self, segment: Segment, tenant: str, label: str, idempotency_key: str | None, continuations: list[bytes],
+        fail_after: str = "",
+    ) -> str:  # fmt: skip
         """Make a segment's tasks a visible batch; its id, or that of the first batch with the key.
 
         Raises StagingLost when a part is missing, InvalidValue above 64 queues, QuotaExceeded where a queue is full;
@@ -46,16 +49,20 @@ class Batches:
         idem = "" if idempotency_key is None else digest("batch", tenant, idempotency_key)
         if segment.small:
             lists, bodies = segment.chunk.lists(), segment.chunk.bodies()
-            reply = await self._ledger.call(
+            send = partial(
+                self._ledger.call,
                 lambda call: self._scripts.batch_create(
-                    call, segment.seg, tenant, label, idem, lists, len(continuations), *continuations, *bodies
-                )
+                    call, segment.seg, tenant, label, idem, fail_after, lists, len(continuations), *continuations, *bodies
+                ),
             )
+            reply = await past_staging(send, self._patience)
         else:
             await segment.flush(everything=True)
             sizes = segment.sizes()
             reply = await self._ledger.call(
-                lambda call: self._scripts.batch_commit(call, segment.seg, tenant, label, idem, sizes, *continuations)
+                lambda call: self._scripts.batch_commit(
+                    call, segment.seg, tenant, label, idem, fail_after, sizes, *continuations
+                )
             )
         _refuse(reply)
         with reading(f"tenant {tenant}, idempotency key {idempotency_key!r}"):
@@ -75,9 +82,11 @@ class Batches:
         idem = "" if idempotency_key is None else digest("append", tenant, batch_id, idempotency_key)
         if segment.small:
             chunk = segment.chunk
-            reply = await self._ledger.call(
-                lambda call: self._scripts.batch_append(call, batch_id, tenant, idem, chunk.lists(), *chunk.bodies())
+            send = partial(
+                self._ledger.call,
+                lambda call: self._scripts.batch_append(call, batch_id, tenant, idem, chunk.lists(), *chunk.bodies()),
             )
+            reply = await past_staging(send, self._patience)
         else:
             await segment.flush(everything=True)
             reply = await self._commit_segment(segment, batch_id, tenant, idem)
@@ -139,6 +148,10 @@ def _refuse(reply: Reply) -> None:
         raise StagingLost("staged tasks are missing in Redis; nothing was stored, send the batch again")
 
 
+def _policy(stored: str) -> int | str | None:
+    return int(stored) if stored.isdecimal() else stored or None
+
+
 def _info(entry: list[bytes]) -> BatchInfo | None:
     if not entry:
         return None
@@ -158,4 +171,5 @@ def _info(entry: list[bytes]) -> BatchInfo | None:
             run_seconds=int(entry[8]) / 1e6,
             created_at=from_us(int(entry[9])),
             ended_at=from_us(int(entry[10])) if entry[10] else None,
+            fail_after=_policy(entry[11].decode()),
         )

@@ -101,6 +101,11 @@ KINDS = {
     "tenant_unlisted": ("tenant {a} isn't among the tenants", "it is listed again"),
     "unidle": ("tenant {a} has nothing to run, but isn't listed for pruning", "it is listed, from now on"),
     "stale": ("the index {a} has an entry for {b}, which isn't there", "the entry is dropped"),
+    "garbled": ("the unique lock {a} can't be read", "it is dropped"),
+    "unlocked": ("the unique lock {a} is held by task {b}, which isn't there", "it is dropped"),
+    "timeless": ("the unique lock {a} of task {b} is to end at a time that nobody watches", "it is watched"),
+    "undrained": ("the segment {b} is gone, but nobody takes away the unique locks that it had", "they are taken away soon"),
+    "unmarked": ("batch {a} doesn't know of the unique locks of {b}: a cancel would miss them", "it knows of them again"),
     "staged": ("staged tasks of {b} are left over: they were never committed", "they are dropped"),
 }
 """What each kind of finding says, and what mends it."""
@@ -116,6 +121,7 @@ UNSURE = {
     "batch": "batch {b}: too many tasks run to count those of one batch",
     "line": "queue {b}: its line is too long to be looked through",
     "running": "queue {b}: its running tasks are too many or change too fast to be counted",
+    "lock": "task {b}: tasks come and go too fast to see that it is nowhere, though it has a unique lock",
     "leases": "there are too many leases to look for one that is missing",
     "moved": "{b}: it changes too fast to be added up",
     "queue_tenants": "queue {b}: too many tenants to be added up",

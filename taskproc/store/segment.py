@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+
+import orjson
 
 from taskproc.codec import LARGE, write_body, write_segment, write_stub
 from taskproc.errors import StagingLost, TaskprocError
+from taskproc.store.locks import past_staging
 from taskproc.store.scripts import Json, Scripts, to_json
 
 CHUNK_WEIGHT = 1_000
 CHUNK_BYTES = 512 * 1024
 DELAYED_WEIGHT = 4
 """A delayed task costs Redis about four times a ready one."""
+
+UNIQUE_WEIGHT = 3
+"""What a unique one costs besides."""
 
 Place = tuple[str, int | None, int | None]
 """Queue, delay in ms, due time in ms."""
@@ -22,13 +29,14 @@ Place = tuple[str, int | None, int | None]
 class Chunk:
     """Tasks that one call takes, by where they go."""
 
-    __slots__ = ("first", "kept", "large", "places", "size", "weight")
+    __slots__ = ("first", "kept", "large", "places", "size", "unique", "weight")
 
     def __init__(self) -> None:
         self.places: dict[Place, list[bytes]] = {}
         self.large: list[bytes] = []
         self.kept: dict[Place, int] = {}
         self.first = ""
+        self.unique: set[Place] = set()
         self.weight = 0
         self.size = 0
 
@@ -53,6 +61,11 @@ class Chunk:
         self.weight += 1
         self.size += len(body)
 
+    def add_unique(self, place: Place) -> None:
+        """Note that the task that was added is unique."""
+        self.unique.add(place)
+        self.weight += UNIQUE_WEIGHT
+
     def add_large(self, local: bytes, payload: bytes) -> None:
         """Add the payload of a task whose body is a stub."""
         self.large += (local, payload)
@@ -65,8 +78,8 @@ class Chunk:
             queue, delay, due = place
             kind = "r" if delay is None and due is None else "d"
             entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
-            if place in self.kept:
-                entries[-1] = [kind, queue, len(bodies), delay or 0, due or False, self.kept[place]]
+            if place in self.kept or place in self.unique:
+                entries[-1][4:] = [due or False, self.kept.get(place, 0), *([1] if place in self.unique else [])]
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
@@ -94,7 +107,7 @@ class Chunk:
 class Segment:
     """Tasks that become visible together. What doesn't fit in one call is staged chunk by chunk."""
 
-    def __init__(self, scripts: Scripts, seg: str, *, append: bool) -> None:
+    def __init__(self, scripts: Scripts, seg: str, *, append: bool, patience: float = 0.0) -> None:
         self._scripts = scripts
         self.seg = seg
         self.append = append
@@ -107,6 +120,8 @@ class Segment:
         self._staged = 0
         self._sizes: dict[tuple[str, str], int] = {}
         self._first = ""  # the first local id that has a record
+        self._unique: set[tuple[str, str]] = set()
+        self._patience = patience
 
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
@@ -119,6 +134,8 @@ class Segment:
             self.chunk.add(place, write_body(local, extension, payload))
         if extension and extension.get("k") == "a":
             self.chunk.keep(place, self.chunk.places[place][-1])
+        if extension and "u" in extension:
+            self.chunk.add_unique(place)
         self.total += 1
         if self.chunk.full:
             self.turn()
@@ -158,7 +175,8 @@ class Segment:
 
     async def _stage(self, chunk: Chunk) -> None:
         bodies = chunk.bodies(self.seg if self.append else "")
-        reply = await self._scripts.batch_stage(self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
+        send = partial(self._scripts.batch_stage, self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
+        reply = await past_staging(send, self._patience)
         if reply[0] != b"ok":
             raise StagingLost(
                 f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"
@@ -167,11 +185,14 @@ class Segment:
         self._first = self._first or chunk.first
         for where, n in chunk.sizes().items():
             self._sizes[where] = self._sizes.get(where, 0) + n
+        self._unique |= {("r" if delay is None and due is None else "d", queue) for queue, delay, due in chunk.unique}
+        for kind, queue, n in orjson.loads(reply[1]) if len(reply) > 1 else ():  # their equals are there
+            self._sizes[kind, queue] -= n
 
     def sizes(self) -> Json:
         """What must have been staged, for the commit."""
-        first = {"rec": [self._first]}
-        return to_json([[kind, queue, n, *first.get(kind, [])] for (kind, queue), n in self._sizes.items()])
+        marks: dict[tuple[str, str], object] = {**dict.fromkeys(self._unique, 1), ("rec", ""): self._first}
+        return to_json([[*where, n, *([marks[where]] if where in marks else [])] for where, n in self._sizes.items() if n])
 
     async def drop(self) -> None:
         """Give up what was staged; where Redis doesn't do it now, pruning does it later."""

@@ -15,6 +15,7 @@ from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
 from taskproc.model import AttemptError, Progress, TaskInfo, TaskState
 from taskproc.sealing import SEAL, Sealer, open_without_keys
 from taskproc.store.ledger import Ledger
+from taskproc.store.locks import past_staging
 from taskproc.store.reading import reading, whole
 from taskproc.store.records import open_result, read_progress, with_outcome, write_progress
 from taskproc.store.refusals import check_room
@@ -45,17 +46,21 @@ class Found:
 class Tasks:
     """Everything that is done to one task."""
 
-    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads, sealer: Sealer | None) -> None:
+    def __init__(self, scripts: Scripts, ledger: Ledger, payloads: Payloads, sealer: Sealer | None, patience: float) -> None:
         self._scripts = scripts
         self._ledger = ledger
         self._payloads = payloads
         self._sealer = sealer
+        self._patience = patience
         self._locals = locals_from(random_start())
 
     async def enqueue(
         self, tenant: str, place: Place, extension: dict[str, object], payload: bytes, key: str | None, keep_ms: int
     ) -> str:
-        """Enqueue one task; its id, or that of the first with the idempotency key. Raises QuotaExceeded."""
+        """Enqueue one task; its id, or that of the first with the idempotency key, or of a unique one that is there.
+
+        Raises QuotaExceeded.
+        """
         segment = Segment(self._scripts, "", append=True)
         if self._sealer is not None:
             segment.seal = partial(self._sealer.seal, tenant, "")
@@ -65,11 +70,13 @@ class Tasks:
             segment.chunk = segment._full.pop()
         chunk = segment.chunk
         seed, idem = new_id(), "" if key is None else digest("task", tenant, key)
-        reply = await self._ledger.call(
+        send = partial(
+            self._ledger.call,
             lambda call: self._scripts.task_enqueue(
                 call, tenant, seed, idem, keep_ms, chunk.lists(), local.decode(), *chunk.bodies()
-            )
+            ),
         )
+        reply = await past_staging(send, self._patience)
         check_room(reply)
         with reading(f"tenant {tenant}, idempotency key {key!r}"):
             found: str = reply[1].decode("ascii")

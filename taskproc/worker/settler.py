@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from taskproc import outcome as outcomes
-from taskproc.codec import kept
+from taskproc.codec import kept, marked, read_body
 from taskproc.errors import AttemptsExhausted
 from taskproc.store.work import Group
 from taskproc.values import LONGEST
@@ -37,7 +37,7 @@ class Settler:
 
     def add(self, execution: Execution, outcome: outcomes.Outcome, us: int) -> None:
         """Note how a task ended and how long its handler ran."""
-        if type(outcome) is outcomes.Done and not execution.extended:
+        if type(outcome) is outcomes.Done and not (execution.extended and marked(read_body(execution.body).extension)):
             self._pending.append((execution, us, None))
         else:
             self._pending.append((execution, us, verb_of(outcome, execution)))

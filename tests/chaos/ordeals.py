@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import clusters, producers, servers, wires, workers
+from tests.chaos import clusters, locks, producers, servers, wires, workers
 from tests.chaos.field import Result, Trial
 from tests.servers import Server
 
@@ -29,6 +29,7 @@ ORDEALS: dict[str, Ordeal] = {
     "handlers that end their process": workers.ended_by_a_handler,
     "event loops blocked": workers.blocked,
     "clocks an hour off": workers.wrong_clocks,
+    "unique tasks raced for": locks.raced_for,
     "requests cut at random": wires.random_requests,
     "subscriptions cut": wires.subscriptions,
     "calls cancelled": producers.cancelled,

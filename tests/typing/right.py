@@ -147,6 +147,14 @@ async def use() -> None:
                 print(event.remaining + 1, event.state is BatchState.DONE, event.ended)
         kept: TaskId[int] = await acme.options(keep="all").enqueue(count, ["x"])
         print(picture, number, kept)
+        once: TaskId[None] = await acme.options(unique=True, unique_for=timedelta(minutes=1)).enqueue(send, "x")
+        await acme.options(unique=lambda to, subject="hi": to).enqueue(send, "x")
+        found: TaskId[bytes] | None = await proc.find_unique("acme", resize, "x.png", width=3)
+        gone: bool = await acme.options(unique="key").cancel_unique(send, "x")
+        await proc.enqueue_batch("default", "acme", build, fail_after="5%")
+        async with acme.batch(fail_after=1) as batch:
+            batch.options(unique=False).enqueue(send, "x")
+        print(once, found, gone)
         ran: int = await proc.run_until_idle(raise_errors=True)
         print(appended, again, cancelled, waited, queues, errors, retried, workers, totals, own, ran)
 

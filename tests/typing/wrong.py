@@ -79,6 +79,9 @@ async def use() -> None:
     acme.enqueue(send, "a")  # E
     await acme.options(queue=3).enqueue(send, "a")  # E
     await proc.wait_batch("x")  # E
+    await acme.cancel_unique(send)  # E
+    await acme.find_unique(send, 3)  # E
+    await acme.options(unique_for="1 s").enqueue(send, "a")  # E
     await proc.retry_dead_tasks(count="all")  # E
     picture: str = await proc.wait_result(await acme.enqueue(resize, "x.png", 1), 3)  # E
     print(picture)
@@ -103,6 +106,10 @@ def three() -> None: ...
 
 @task(keep="some")  # E
 def five() -> None: ...
+
+
+@task(unique=3)  # E
+def unique() -> None: ...
 
 
 @task(timeout="1 s")  # E
