@@ -19,7 +19,7 @@ def create(direct: Direct, count: int = 1, *, delay: int = 0, plain: int = 0) ->
     """A batch of tasks with records, and some without."""
     bodies = [*(kept(n) for n in range(count)), *(body(count + n) for n in range(plain))]
     lists = to_json([["d" if delay else "r", "q", count + plain, delay, False, count]])
-    answer = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *bodies)
+    answer = direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *bodies)
     assert answer[0] == b"ok", answer
     return str(answer[1].decode())
 

@@ -24,14 +24,14 @@ def test_only_kept_tasks_have_records(direct: Direct) -> None:
     looks_kept = body(0, b'["x",[{"k":"a"}]]')
     plain = b'0000000001+{"m":5}\n' + b'["x",[{"k":"a"}]]\n'
     lists = to_json([["r", "q", 2, 0, False, 1]])
-    answer = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, looks_kept, plain)
+    answer = direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, looks_kept, plain)
     assert records(direct, answer[1].decode()) == []
 
 
 def test_other_kinds_of_keeping_have_no_records(direct: Direct) -> None:
     lists = to_json([["r", "q", 2, 0, False, 1]])
     bodies = [b'0000000000+{"k":"f"}\n' + PAYLOAD, b'0000000001+{"k":"n"}\n' + PAYLOAD]
-    batch = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *bodies)[1].decode()
+    batch = direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *bodies)[1].decode()
     assert records(direct, batch) == []
 
 
@@ -61,7 +61,7 @@ def test_what_was_not_staged_whole_is_not_committed(direct: Direct) -> None:
     assert direct.call("batch_stage", batch, 0, 0, lists, kept(0), kept(1)) == [b"ok"]
     direct.client.hdel(direct.key("b", batch, "rec"), "0000000001")
     sizes = to_json([["r", "q", 2], ["rec", "", 2, "0000000000"]])
-    assert direct.once("batch_commit", batch, "acme", "", "", sizes) == [b"gap"]
+    assert direct.once("batch_commit", batch, "acme", "", "", "", sizes) == [b"gap"]
     assert direct.call("stage_drop", batch) == [b"ok"]
     assert direct.named(batch) == []
 

@@ -240,10 +240,10 @@ def test_a_refusal_that_comes_again_stays_one(direct: Direct, script: str) -> No
         direct.stage(seg, 1)
     assert direct.call("queue_limit", "q", 1) == [b"ok"]
     args: dict[str, tuple[Any, ...]] = {
-        "batch_create": (direct.new(), "acme", "", "", lists, 0, *bodies),
+        "batch_create": (direct.new(), "acme", "", "", "", lists, 0, *bodies),
         "batch_append": (batch, "acme", "", lists, *bodies),
         "task_enqueue": ("acme", "seed", "", 9, lists, f"{7:010}", *bodies),
-        "batch_commit": (seg, "acme", "", "", sizes),
+        "batch_commit": (seg, "acme", "", "", "", sizes),
         "segment_commit": (batch, "acme", seg, "", sizes),
     }
     number = direct.number()
@@ -261,5 +261,5 @@ def test_tasks_of_several_lists_of_a_queue_are_added_up(direct: Direct) -> None:
     lists = to_json([["r", "q", 2, 0], ["r", "p", 2, 0], ["d", "q", 2, 1_000]])
     assert direct.call("queue_limit", "q", 3) == direct.call("queue_limit", "p", 2) == [b"ok"]
     with direct.unchanged_but("p:"):
-        answer = direct.once("batch_create", direct.new(), "acme", "", "", lists, 0, *now[1], *soon[1])
+        answer = direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *now[1], *soon[1])
     assert answer == [b"full", b"q", 3, 0, 4]
