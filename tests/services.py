@@ -165,6 +165,10 @@ class Shop:
         """A class method."""
         note("sent", tag=tag, kind=cls.__name__, mailer=mailer.number)
 
+    @task
+    async def visit(self) -> None:
+        """Does nothing."""
+
     @task(executor="process")
     def order_process(self, tag: str) -> None:
         """In a process."""
@@ -274,3 +278,8 @@ async def typed_elsewhere(tag: str, unknown: Unknown = inject(page)) -> int:
     """A type that only a type checker knows does no harm where a provider is named."""
     note("sent", tag=tag, size=str(unknown))
     return 7
+
+
+@task
+async def send_nobody(to: str, mailer: Mailer = inject(), size: int = inject(page)) -> None:
+    """Is given services and does nothing."""
