@@ -273,6 +273,18 @@ async def hold(tag: str, held: None = inject(hang)) -> None:
     events.append("handler")
 
 
+@task(timeout=0.1, max_attempts=1)
+async def hold_on(tag: str, held: None = inject(hang)) -> None:
+    """Doesn't end, and neither does its service."""
+    await asyncio.sleep(60)
+
+
+@task(timeout=0.1, max_attempts=1)
+def hold_in_thread(tag: str, held: None = inject(hang)) -> None:
+    """Ends late, and its service doesn't."""
+    time.sleep(0.2)
+
+
 @task
 async def typed_elsewhere(tag: str, unknown: Unknown = inject(page)) -> int:
     """A type that only a type checker knows does no harm where a provider is named."""

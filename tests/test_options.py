@@ -101,8 +101,10 @@ ALL: dict[str, Any] = {
     "on_task_error": hook, "on_task_failed_delay": hook, "execute": hook, "resolver": hook, "middleware": (hook, hook),
     "lifespan": hook, "serializer": json,
 }  # fmt: skip
-MILLISECONDS = {"invisibility": "invisibility_ms", "poll_interval": "poll_ms", "retention": "retention_ms",
-                "shutdown_grace": "grace_ms", "unknown_grace": "unknown_grace_ms", "redis_patience": "patience_ms"}  # fmt: skip
+MILLISECONDS = {
+    "invisibility": "invisibility_ms", "poll_interval": "poll_ms", "retention": "retention_ms",
+    "shutdown_grace": "grace_ms", "unknown_grace": "unknown_grace_ms", "redis_patience": "patience_ms",
+}  # fmt: skip
 
 
 @pytest.mark.row("BN-29")
