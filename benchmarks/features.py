@@ -1,56 +1,111 @@
-"""What features cost: tasks that use one beside plain tasks, drained by one worker process in turn, in one run.
+"""What features cost: tasks that use one beside plain tasks, enqueued as a batch and drained by one worker, round by round.
 
-python -m benchmarks.features [rounds]
+usage: python -m benchmarks.features [--tasks 20000] [--rounds 5] [--only WORD]...
+Each case has a server of its own in each round; ratios are to the plain tasks of the same round.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
-import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.servers import serving
-from taskproc import Batch, TaskProcessor, current_task, task
+import msgpack
+import uvloop
 
-TASKS = 20_000
+from benchmarks.servers import serving
+from taskproc import Batch, CallNext, TaskContext, TaskProcessor, current_task, inject, method, task
 
 Figures = tuple[float, float, float]
-"""Enqueued a second, drained a second, Redis µs a task."""
+"""Microseconds a task: enqueueing, draining, and of Redis."""
+
+
+class Mailer:
+    """A service."""
+
+    @task
+    async def send(self, number: int, text: str) -> None:
+        """The task, as a method."""
+
+
+async def session() -> AsyncIterator[int]:
+    """A provider with an end."""
+    yield 1
 
 
 @task
-async def plain(number: int) -> None:
-    """Does nothing."""
+async def plain(number: int, text: str) -> None:
+    """The task."""
+
+
+@task
+async def injected(number: int, text: str, mailer: Mailer = inject()) -> None:
+    """The task, with a service."""
+
+
+@task
+async def provided(number: int, text: str, opened: int = inject(session)) -> None:
+    """The task, with something that is opened and closed."""
 
 
 @task(keep="all")
-async def kept(number: int) -> None:
-    """Does nothing, with a record."""
+async def kept(number: int, text: str) -> None:
+    """The task, with a record."""
 
 
 @task(keep="all")
-async def kept_result(number: int) -> dict[str, int]:
-    """Returns something."""
+async def kept_result(number: int, text: str) -> dict[str, int]:
+    """The task, with a result."""
     return {"number": number, "twice": 2 * number}
 
 
 @task
-async def telling(number: int) -> None:
-    """Tells of its progress, ten times, which is stored once."""
+async def telling(number: int, text: str) -> None:
+    """The task, telling of its progress ten times, which is stored once."""
     context = current_task()
     for done in range(10):
         await context.progress(done, 10)
 
 
-CASES: dict[str, Callable[..., Any]] = {
-    "plain": plain,
-    'keep="all", nothing returned': kept,
-    'keep="all", a small result': kept_result,
-    "progress told ten times": telling,
+@task(unique=True)
+async def unique(number: int, text: str) -> None:
+    """The task, one of each number at a time."""
+
+
+@task(unique_for=3600)
+async def unique_for(number: int, text: str) -> None:
+    """The task, one of each number in an hour."""
+
+
+async def through(ctx: TaskContext, call_next: CallNext) -> Any:
+    """Middleware that does nothing."""
+    return await call_next(ctx)
+
+
+@asynccontextmanager
+async def opened(cls: type, ctx: TaskContext) -> AsyncIterator[Any]:
+    """A resolver whose instances are closed."""
+    yield cls()
+
+
+FEATURES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "none": (plain, {}),
+    "one middleware": (plain, {"middleware": [through]}),
+    "three": (plain, {"middleware": [through] * 3}),
+    "a method, its instance constructed": (method(Mailer.send), {}),
+    "a parameter by `inject()`": (injected, {}),
+    "the same from a resolver, opened and closed": (injected, {"resolver": opened}),
+    "a parameter by an async generator": (provided, {}),
+    "`serializer=msgpack`": (plain, {"serializer": msgpack}),
+    '`keep="all"`, nothing returned': (kept, {}),
+    '`keep="all"`, a small result': (kept_result, {}),
+    "progress told ten times": (telling, {}),
+    "`unique=True`": (unique, {}),
+    "`unique_for=3600`": (unique_for, {}),
 }
 
 
@@ -61,13 +116,14 @@ async def redis_us(proc: TaskProcessor) -> float:
     return 1e6 * (float(values["used_cpu_user"]) + float(values["used_cpu_sys"]))
 
 
-async def measure(url: str, handler: Callable[..., Any]) -> Figures:
+async def measure(url: str, name: str, tasks: int) -> Figures:
     """Enqueue and drain a batch."""
-    async with TaskProcessor(url, max_workers=100, retention=3600) as proc:
+    handler, options = FEATURES[name]
+    async with TaskProcessor(url, max_workers=100, retention=3600, **options) as proc:
         before = await redis_us(proc)
 
         async def build(batch: Batch) -> None:
-            await batch.enqueue_many(handler, ((n,) for n in range(TASKS)))
+            await batch.enqueue_many(handler, ((number, "hello") for number in range(tasks)))
 
         began = time.perf_counter()
         batch_id = await proc.enqueue_batch("default", "acme", build)
@@ -78,25 +134,34 @@ async def measure(url: str, handler: Callable[..., Any]) -> Figures:
         await proc.stop()
         await running
         spent = await redis_us(proc) - before
-        return TASKS / (enqueued - began), TASKS / (drained - enqueued), spent / TASKS
+        return 1e6 * (enqueued - began) / tasks, 1e6 * (drained - enqueued) / tasks, spent / tasks
 
 
-async def main(rounds: int) -> None:
-    """Print each case's medians, and their ratio to plain tasks of the same round."""
-    found: dict[str, list[Figures]] = {name: [] for name in CASES}
-    for _ in range(rounds):
-        for name, handler in CASES.items():
-            with serving() as server:
-                found[name].append(await measure(server.url, handler))
-    print("| | enqueued/s | drained/s | Redis µs a task |\n|---|---|---|---|")
+def cell(values: list[float], base: list[float]) -> str:
+    """A median and its ratio to the plain tasks of the same rounds."""
+    ratio = statistics.median(one / none for one, none in zip(values, base, strict=True))
+    return f"{statistics.median(values):.1f} ({ratio:.2f})"
+
+
+def main() -> None:
+    """Print each case's medians, and their ratios."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tasks", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", action="append", default=[])
+    chosen = parser.parse_args()
+    names = [name for name in FEATURES if name == "none" or not chosen.only or any(word in name for word in chosen.only)]
+    found: dict[str, list[Figures]] = {name: [] for name in names}
+    for _ in range(chosen.rounds):
+        for name in names:
+            with serving(None) as server, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                found[name].append(runner.run(measure(server.url, name, chosen.tasks)))
+    print("| feature | enqueue, µs a task | run, µs a task | Redis, µs a task |\n|---|---|---|---|")
+    base = list(zip(*found["none"], strict=True))
     for name, figures in found.items():
-        cells = []
-        for at, form in enumerate(("{:,.0f}", "{:,.0f}", "{:.1f}")):
-            ratio = statistics.median(one[at] / base[at] for one, base in zip(figures, found["plain"], strict=True))
-            cells.append(f"{form.format(statistics.median(one[at] for one in figures))} ({ratio:.2f})")
-        print(f"| {name} | {' | '.join(cells)} |")
+        columns = zip(zip(*figures, strict=True), base, strict=True)
+        print(f"| {name} | {' | '.join(cell(list(values), list(none)) for values, none in columns)} |")
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3))
+    main()

@@ -165,6 +165,10 @@ class Shop:
         """A class method."""
         note("sent", tag=tag, kind=cls.__name__, mailer=mailer.number)
 
+    @task
+    async def visit(self) -> None:
+        """Does nothing."""
+
     @task(executor="process")
     def order_process(self, tag: str) -> None:
         """In a process."""
@@ -269,8 +273,25 @@ async def hold(tag: str, held: None = inject(hang)) -> None:
     events.append("handler")
 
 
+@task(timeout=0.1, max_attempts=1)
+async def hold_on(tag: str, held: None = inject(hang)) -> None:
+    """Doesn't end, and neither does its service."""
+    await asyncio.sleep(60)
+
+
+@task(timeout=0.1, max_attempts=1)
+def hold_in_thread(tag: str, held: None = inject(hang)) -> None:
+    """Ends late, and its service doesn't."""
+    time.sleep(0.2)
+
+
 @task
 async def typed_elsewhere(tag: str, unknown: Unknown = inject(page)) -> int:
     """A type that only a type checker knows does no harm where a provider is named."""
     note("sent", tag=tag, size=str(unknown))
     return 7
+
+
+@task
+async def send_nobody(to: str, mailer: Mailer = inject(), size: int = inject(page)) -> None:
+    """Is given services and does nothing."""

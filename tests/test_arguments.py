@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import json
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taskproc import ArgumentError, Batch
+from taskproc import ArgumentError, Batch, task
+from taskproc.handlers import DECLARED
 from tests import handlers, recording, typed
-from tests.harness import Instance
+from tests.harness import Instance, refused
 
 VALUES: dict[str, list[Any]] = {
     "open": [None, True, 0, -1.5, "", {"a": [1, {"b": None}], "": []}, [[[]]], {}],
@@ -152,6 +156,65 @@ async def test_what_a_call_leaves_out_is_not_stored(instance: Instance) -> None:
         info = await proc.get_task(task_id)
         assert info is not None
         assert orjson.loads(info.data) == ["tests.handlers.fail", ["broken"]]
+
+
+OLD = """
+from taskproc import task
+from tests.recording import note
+
+@task(name="grown")
+async def grown(tag: str) -> None: ...
+"""
+NEW = """
+from taskproc import inject, task
+from tests.recording import note
+from tests.services import Mailer
+
+@task(name="grown")
+async def grown(tag: str, size: int = 5, *, colour: str | None = None, mailer: Mailer = inject()) -> None:
+    note("ran", tag=tag, more=[size, colour], mailer=mailer is not None)
+"""
+
+
+@pytest.mark.parametrize("serializer", [None, json])
+async def test_calls_of_before_a_handler_gained_parameters_still_run(
+    instance: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serializer: Any
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "growing.py").write_text(OLD)
+    module = importlib.import_module("growing")
+    async with instance.open(serializer=serializer) as proc:
+        await proc.enqueue_task("default", "acme", module.grown, "one")
+        await proc.enqueue_task("default", "acme", module.grown, tag="two")
+    handlers_before = [function for function in DECLARED if function.__module__ != "growing"]
+    monkeypatch.setattr("taskproc.handlers.DECLARED", handlers_before)
+    monkeypatch.setattr("taskproc.registry.DECLARED", handlers_before)
+    (tmp_path / "growing.py").write_text(NEW)
+    monkeypatch.delitem(sys.modules, "growing")
+    module = importlib.import_module("growing")
+    async with instance.open(serializer=serializer) as proc:
+        await proc.enqueue_task("default", "acme", module.grown, "three", 7, colour="red")
+        await proc.run_until_idle()
+        assert await proc.get_dead_tasks() == []
+        ran = {r["tag"]: r["more"] for r in instance.recorded("ran") if r["mailer"]}
+        assert ran == {"one": [5, None], "two": [5, None], "three": [7, "red"]}
+    monkeypatch.delitem(sys.modules, "growing")
+
+
+async def test_what_is_no_list_is_refused_for_a_list_of_anything(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.enqueue_task("default", "acme", listed, [1, "a"], {"a": None})
+        with refused(instance, ArgumentError, "argument 'some' of type dict: it must be list"):
+            await proc.enqueue_task("default", "acme", listed, {}, {})
+        with refused(instance, ArgumentError, "argument 'by_name' of type str: it must be dict"):
+            await proc.enqueue_task("default", "acme", listed, [], "text")
+        assert await proc.run_until_idle() == 1
+
+
+@task
+async def listed(some: list[Any], by_name: dict[str, Any]) -> None:
+    """Takes containers of anything."""
 
 
 async def test_rows_may_be_tuples_and_lists(instance: Instance) -> None:

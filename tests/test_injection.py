@@ -344,16 +344,18 @@ class Named(Base):
 @pytest.fixture
 def within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services have a fifth of a second to close once their task is told to stop."""
-    monkeypatch.setattr("taskproc.worker.scope.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("taskproc.worker.closing.CLOSE_SECONDS", 0.2)
 
 
 @pytest.mark.usefixtures("within")
+@pytest.mark.parametrize("handler", [services.hold, services.hold_on, services.hold_in_thread])
 async def test_a_service_that_does_not_close_holds_no_slot_for_ever(
-    instance: Instance, caplog: pytest.LogCaptureFixture
+    instance: Instance, caplog: pytest.LogCaptureFixture, handler: Any
 ) -> None:
     async with instance.worker(max_workers=1) as proc:
-        await proc.enqueue_task("default", "acme", services.hold, "a")
+        task_id = await proc.enqueue_task("default", "acme", handler, "a")
         dead = await until(lambda: proc.get_dead_tasks())
         assert dead[0].errors[0].type == "taskproc.errors.TaskTimeout"
         await proc.enqueue_task("default", "acme", services.send, "b")
         await instance.wait_records(1, "sent", tag="b")
+    assert f"task {task_id}: its services did not close within 0.2 s" in caplog.text

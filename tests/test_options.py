@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproc import Batch, InvalidValue, TaskprocError, TaskProcessor
+from taskproc.options import check_options
 from tests import handlers
 from tests.harness import SOME, Instance
 
@@ -85,6 +88,49 @@ def test_options_of_the_processor_that_make_no_sense(options: dict[str, Any], to
 )
 def test_options_of_the_processor_that_do(options: dict[str, Any]) -> None:
     assert not TaskProcessor("redis://localhost", **options).is_running
+
+
+async def hook(*_: Any) -> None:
+    """Does nothing."""
+
+
+ALL: dict[str, Any] = {
+    "prefix": "mine", "queues": ("a", "b"), "max_workers": 7, "include": ("json",), "max_attempts": 9,
+    "invisibility": 7, "poll_interval": 3, "retention": 100, "shutdown_grace": 4, "unknown_grace": 8, "redis_patience": 2,
+    "max_payload": 5_000, "renew": False, "deadletter": False, "durable": True, "on_task_start": hook, "on_task_end": hook,
+    "on_task_error": hook, "on_task_failed_delay": hook, "execute": hook, "resolver": hook, "middleware": (hook, hook),
+    "lifespan": hook, "serializer": json,
+}  # fmt: skip
+MILLISECONDS = {
+    "invisibility": "invisibility_ms", "poll_interval": "poll_ms", "retention": "retention_ms",
+    "shutdown_grace": "grace_ms", "unknown_grace": "unknown_grace_ms", "redis_patience": "patience_ms",
+}  # fmt: skip
+
+
+@pytest.mark.row("BN-29")
+@SOME
+@given(names=st.permutations(sorted(ALL)), count=st.integers(0, len(ALL)))
+def test_options_are_read_back_in_whatever_order_they_are_set(names: list[str], count: int) -> None:
+    chosen: Any = {name: ALL[name] for name in names[:count]}
+    found, plain = check_options(chosen), check_options({})
+    for name, value in ALL.items():
+        field = MILLISECONDS.get(name, name)
+        unset = getattr(plain, field) if name != "invisibility" or "renew" not in chosen else 300_000
+        assert getattr(found, field) == ((value * 1000 if name in MILLISECONDS else value) if name in chosen else unset)
+
+
+@pytest.mark.row("BN-29")
+async def test_options_of_a_call_are_read_back_in_whatever_order_they_are_set(instance: Instance) -> None:
+    when = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    given_: dict[str, Any] = {"queue": "chosen", "delay_until": when, "max_attempts": 5, "keep": "none"}
+    async with instance.open() as proc:
+        for order in permutations(given_):
+            chosen = proc.options(**{name: given_[name] for name in order})
+            task_id = await chosen.enqueue_task("default", "acme", handlers.mark)
+            info = await proc.get_task(task_id)
+            assert info is not None
+            assert (info.queue, info.scheduled_for, info.max_attempts) == ("chosen", when, 5)
+            assert await proc.cancel_task(task_id)
 
 
 def test_a_processor_is_configured_before_it_runs() -> None:

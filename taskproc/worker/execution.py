@@ -9,7 +9,8 @@ from taskproc.context import StopReason, TaskContext
 
 if TYPE_CHECKING:
     from taskproc.store.work import Claims
-    from taskproc.worker.scope import Closing, Scope
+    from taskproc.worker.closing import Closing
+    from taskproc.worker.scope import Scope
 
 
 class Stop(Enum):

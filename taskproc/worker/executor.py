@@ -30,11 +30,12 @@ from taskproc.options import Options
 from taskproc.outcome import DONE, Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
 from taskproc.registry import Handler
 from taskproc.values import milliseconds
+from taskproc.worker.closing import close
 from taskproc.worker.decoder import Call, Decoder
 from taskproc.worker.execution import Execution, Stop
-from taskproc.worker.instances import Instances, Making
+from taskproc.worker.instances import Making
 from taskproc.worker.processes import Processes
-from taskproc.worker.scope import Closing, Scope
+from taskproc.worker.scope import Scope
 from taskproc.worker.telling import carried
 from taskproc.worker.wrapping import Wrapping
 
@@ -102,7 +103,7 @@ class Executor:
             await self._hook(call.context, self._options.on_task_start, call.context)
         if execution.stop is not None:  # it was told to stop while there was nothing to cancel yet
             if call.context.instances is not None:
-                await self._close(execution, call.context.instances, None)
+                await close(execution, scope, call.context.instances, None)
             return await self._classify(call, None, execution.stop)
         error: BaseException | None = None
         result: object = None
@@ -118,7 +119,7 @@ class Executor:
         except BaseException as problem:
             error = problem
         if call.context.instances is not None:
-            error = await self._close(execution, call.context.instances, error)
+            error = await close(execution, scope, call.context.instances, error)
         execution.scope = None
         if timer is not None:
             timer.cancel()
@@ -174,23 +175,6 @@ class Executor:
         if error is not None:
             raise error
         return result
-
-    async def _close(self, execution: Execution, instances: Instances, error: BaseException | None) -> BaseException | None:
-        """Close what a task was given; its error, or what came up instead."""
-        if not instances.open:
-            return await instances.close(error)
-        execution.scope = closing = Closing()
-        if execution.stop is not None:
-            closing.cancel()
-        left: BaseException | None = TaskTimeout("its services did not close in time")
-        try:
-            with closing.scope:
-                left = await instances.close(error)
-        except BaseException as problem:  # the worker ends
-            return problem
-        if left is not error and left is not None and (error is not None or execution.stop is not None):
-            logger.warning("task %s: its services failed to close: %s", execution.task_id, type(left).__name__)
-        return left
 
     # classify
 

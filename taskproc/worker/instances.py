@@ -169,10 +169,12 @@ class Instances:
 
     async def _entered(self, found: Any, wanted: Any) -> Any:
         """What a resolver returns: an instance, an awaitable of one, or a context manager whose value is one."""
-        if isinstance(found, Awaitable) and not _fits(found, wanted):
-            found = await found
         if _fits(found, wanted):
             return found
+        if isinstance(found, Awaitable):
+            found = await found
+            if _fits(found, wanted):
+                return found
         if hasattr(found, "__aenter__"):
             return await self._enter(found)
         if hasattr(found, "__enter__"):
@@ -252,6 +254,8 @@ def _unmade(wanted: Any) -> str:
 
 def _fits(found: Any, wanted: Any) -> bool:
     """Whether something is an instance of what was wanted, and not what gives one."""
+    if type(wanted) is type:  # most are; a protocol's type is another
+        return isinstance(found, wanted)
     if isinstance(wanted, typing.NewType):
         return _fits(found, wanted.__supertype__)
     kind = typing.get_origin(wanted) or wanted

@@ -10,20 +10,6 @@ from types import TracebackType
 
 import anyio
 
-CLOSE_SECONDS = 5.0
-"""How long a task's services may take to close once the task is told to stop."""
-
-
-class Closing:
-    """Lets a task's services close although the task is told to stop: for a while."""
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope(shield=True)
-
-    def cancel(self) -> None:
-        """The task is told to stop."""
-        self.scope.deadline = min(self.scope.deadline, anyio.current_time() + CLOSE_SECONDS)
-
 
 class Scope:
     """The scope of a runner, entered and left in the runner's own task of the event loop."""

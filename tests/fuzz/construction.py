@@ -33,6 +33,7 @@ PLAIN: dict[str, tuple[Any, ...]] = {
     10**6),
     "renew": (True, False), "deadletter": (True, False), "on_task_start": (None, print), "on_task_end": (None,),
     "on_task_error": (None,), "on_task_failed_delay": (None,), "resolver": (None,), "execute": (None,),
+    "middleware": ([], (print,)), "lifespan": (None, print), "serializer": (None,),
 }  # fmt: skip
 
 
@@ -56,6 +57,6 @@ CONSTRUCTIONS = [
     _group("max_attempts", "backoff", "invisibility", "poll_interval"),
     _group("retention", "shutdown_grace", "unknown_grace", "redis_patience", "max_payload"),
     _group("renew", "deadletter", "on_task_start", "on_task_end", "on_task_error"),
-    _group("on_task_failed_delay", "resolver", "execute"),
+    _group("on_task_failed_delay", "resolver", "execute", "middleware", "lifespan", "serializer"),
     Call("TaskProcessor of a URL", (URL,), made),
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from taskproc import (
@@ -12,7 +13,11 @@ from taskproc import (
     BatchInfo,
     BatchState,
     Bury,
+    CallNext,
     Cancel,
+    Depends,
+    HandlerInfo,
+    Middleware,
     Progress,
     QueueInfo,
     Retry,
@@ -24,6 +29,7 @@ from taskproc import (
     TenantInfo,
     WorkerInfo,
     current_task,
+    inject,
     method,
     task,
 )
@@ -45,6 +51,65 @@ def raw(data: bytes) -> None: ...
 @task(timeout=timedelta(seconds=3), backoff=lambda attempt: attempt * 2.0, keep="none")
 async def count(words: list[str], *, upper: bool = False) -> int:
     raise NotImplementedError
+
+
+class Mailer:
+    """A service."""
+
+    def mail(self, to: str) -> int:
+        raise NotImplementedError
+
+
+async def session(ctx: TaskContext, mailer: Mailer = inject()) -> AsyncIterator[int]:
+    yield mailer.mail(ctx.id)
+
+
+def cursor(opened: int = Depends(session)) -> Iterator[str]:
+    yield str(opened)
+
+
+async def settings() -> list[str]:
+    raise NotImplementedError
+
+
+@task
+async def greet(to: str, loud: bool = False, mailer: Mailer = inject(), *, opened: int = inject(session)) -> int:
+    return mailer.mail(to) + opened
+
+
+@task(raw=True)
+async def raw_greet(data: bytes, *, mailer: Mailer = inject()) -> None: ...
+
+
+async def wrap(ctx: TaskContext, call_next: CallNext) -> int | None:
+    mailer: Mailer = await ctx.get(Mailer)
+    number: int = await ctx.get(session)
+    text: str = await ctx.get(cursor)
+    names: list[str] = await ctx.get(settings)
+    found: int = await call_next(ctx)
+    return mailer.mail(text) + number + len(names) + found
+
+
+async def wrap_injected(ctx: TaskContext, call_next: CallNext, mailer: Mailer = inject()) -> object:
+    return await call_next(ctx)
+
+
+@asynccontextmanager
+async def lifespan(processor: TaskProcessor) -> AsyncIterator[dict[str, str]]:
+    yield {}
+
+
+class Packer:
+    """A serializer."""
+
+    def dumps(self, value: object) -> bytes:
+        raise NotImplementedError
+
+    def loads(self, data: bytes) -> object:
+        raise NotImplementedError
+
+
+around: list[Middleware] = [wrap, wrap_injected]
 
 
 class Service:
@@ -82,7 +147,12 @@ proc = TaskProcessor(
     on_task_error=error,
     on_task_failed_delay=delay,
     resolver=lambda cls, ctx: cls(),
+    middleware=[wrap, wrap_injected],
+    lifespan=lifespan,
+    serializer=Packer(),
 )
+proc.include("myapp.more")
+known: list[HandlerInfo] = proc.get_handlers()
 plain: Callable[[str, str], Awaitable[None]] = send
 
 
@@ -96,6 +166,10 @@ async def build(batch: Batch) -> None:
     seven: TaskId[int] = batch.enqueue(method(Service.send), "x")
     eight: TaskId[float] = batch.enqueue(Service.ping, "host")
     nine: TaskId[str] = batch.enqueue(Service.make, 3)
+    ten: TaskId[int] = batch.enqueue(greet, "x")
+    eleven: TaskId[int] = batch.options(delay=1).enqueue(greet, "x", loud=True)
+    print(ten, eleven)
+    batch.enqueue(raw_greet, b"bytes")
     batch.enqueue(raw, b"bytes")
     batch.enqueue_raw("email", b"bytes")
     batch.continue_with(send, "b@example.com")
@@ -163,6 +237,9 @@ def handler() -> None:
     ctx = current_task()
     remaining: BatchInfo | None = ctx.sync.batch()
     ctx.sync.progress(1, 2.5, "half")
+    mailer: Mailer = ctx.sync.get(Mailer)
+    text: str = ctx.sync.get(cursor)
+    print(mailer, text, ctx.app, ctx.stop_reason == "timeout")
     print(ctx.attempt + ctx.delivery, ctx.created_at.isoformat(), remaining)
     for signal in (Retry(3), Retry(), Snooze(timedelta(1)), Bury("x"), Cancel("y")):
         raise signal

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from taskproc import Batch, Bury, Retry, Snooze, TaskContext, TaskId, TaskProcessor, current_task, method, task
+from taskproc import (
+    Batch,
+    Bury,
+    CallNext,
+    Retry,
+    Snooze,
+    TaskContext,
+    TaskId,
+    TaskProcessor,
+    current_task,
+    inject,
+    method,
+    task,
+)
 
 
 @task
@@ -22,6 +35,20 @@ class Service:
     @task
     def send(self, to: str) -> int:
         raise NotImplementedError
+
+
+class Mailer:
+    """A service."""
+
+
+@task
+async def greet(to: str, mailer: Mailer = inject()) -> int:
+    raise NotImplementedError
+
+
+def plain_middleware(ctx: TaskContext, call_next: CallNext) -> None: ...
+async def short_middleware(ctx: TaskContext) -> None: ...
+async def generator(processor: TaskProcessor) -> None: ...
 
 
 async def wrong_hook(ctx: TaskContext) -> int:
@@ -47,6 +74,9 @@ def build(batch: Batch) -> None:
     batch.enqueue(send("a"))  # E
     batch.enqueue(Service().send, 3)  # E
     batch.enqueue(method(Service.send))  # E
+    batch.enqueue(greet)  # E
+    batch.enqueue(greet, 3)  # E
+    batch.enqueue(greet, "a", mailer="text")  # E
     batch.enqueue_raw("email", "text")  # E
     batch.enqueue_raw(b"email", b"bytes")  # E
     batch.continue_with(send, 5)  # E
@@ -58,6 +88,10 @@ def build(batch: Batch) -> None:
     batch.options(delay=5).enqueue(send)  # E
     one: TaskId[str] = batch.enqueue(resize, "x.png", 1)  # E
     print(one)
+
+
+async def ask(ctx: TaskContext) -> str:
+    return await ctx.get(Mailer)  # E
 
 
 async def use() -> None:
@@ -119,6 +153,11 @@ def four() -> None: ...
 TaskProcessor("redis://localhost", workers=4)  # E
 TaskProcessor("redis://localhost", max_workers="4")  # E
 TaskProcessor("redis://localhost", on_task_start=sync_hook)  # E
+TaskProcessor("redis://localhost", middleware=[plain_middleware])  # E
+TaskProcessor("redis://localhost", middleware=[short_middleware])  # E
+TaskProcessor("redis://localhost", lifespan=generator)  # E
+TaskProcessor("redis://localhost", serializer=print)  # E
+inject("mailer")  # E
 Retry("soon")  # E
 Snooze()  # E
 Bury(3)  # E
