@@ -102,7 +102,7 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
 @pytest.fixture
 def direct(server: Server) -> Iterator[Direct]:
     """An instance whose scripts the test calls itself; no key may remain."""
-    found = Direct(server, f"t{uuid.uuid4().hex[:12]}")
+    found = Direct(server, name_on(server))
     yield found
     leaked = found.close()
     assert not leaked, f"keys are left: {leaked}"
