@@ -199,7 +199,6 @@ async def test_tasks_of_one_id_hold_up_no_batch(instance: Instance) -> None:
         assert [letter.errors[-1].type for letter in await proc.get_dead_tasks()] == ["taskproc.errors.CorruptTask"] * 2
         assert sorted(r["tag"] for r in instance.records) == [0, 2, 4]
         assert await counts(proc) == (0, 0, 0, 2)
-        assert (await proc.audit()).differences == ()
 
 
 # cancelled tasks whose entry is lost

@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "instance_open": (SCHEMA,),
     "instance_pause": (CALL, 1),
     "lease_renew": (W1, "{}", 1_000),
+    "queue_limit": ("q", 5),
     "queue_list": (),
     "queue_limit": ("q", "5"),
     "queue_mode": ("q", "fifo"),
