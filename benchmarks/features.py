@@ -1,4 +1,6 @@
-"""What features cost: one worker drains no-op tasks without any and with each, round by round.
+"""What features cost: one worker runs no-op tasks without any and with each, round by round.
+
+Taken is the processor time of the worker's process, in which what else the machine does hardly shows.
 
 usage: python -m benchmarks.features [--tasks 30000] [--rounds 7] [--redis URL]
 Without a URL it starts a server of its own.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -18,7 +21,6 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.first import drained
 from benchmarks.servers import Server, serving
 from taskproc import CallNext, TaskContext, TaskProcessor, inject, method, task
 
@@ -75,12 +77,14 @@ FEATURES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 
 
 async def once(url: str, name: str, tasks: int) -> float:
-    """Microseconds a task."""
+    """Microseconds of processor time a task."""
     handler, options = FEATURES[name]
     async with TaskProcessor(url, prefix="features", max_workers=100, retention=1, **options) as proc:
         async with proc.batch("default", "acme") as batch:
             await batch.enqueue_many(handler, ((number, "hello") for number in range(tasks)))
-        return 1e6 / await drained(proc, tasks)
+        began = time.process_time()
+        assert await proc.run_until_idle() == tasks
+        return (time.process_time() - began) / tasks * 1e6
 
 
 async def measure(url: str, tasks: int, rounds: int) -> dict[str, list[float]]:
