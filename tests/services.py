@@ -226,8 +226,10 @@ def page(found: dict[str, int] = inject(settings)) -> int:
 
 async def hang() -> AsyncIterator[None]:
     """Closes when it likes."""
-    yield
-    await asyncio.sleep(60)
+    try:
+        yield
+    finally:
+        await asyncio.sleep(60)
 
 
 async def broken_close() -> AsyncIterator[str]:

@@ -51,7 +51,6 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "lease_renew": (W1, "{}", 1_000),
     "queue_limit": ("q", 5),
     "queue_list": (),
-    "queue_limit": ("q", "5"),
     "queue_mode": ("q", "fifo"),
     "queue_read": ("q",),
     "queue_tasks": ("q", 0, 10),
