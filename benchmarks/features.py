@@ -1,6 +1,5 @@
 """What features cost: tasks that use one beside plain tasks, enqueued as a batch and drained by one worker, round by round.
 
-
 usage: python -m benchmarks.features [--tasks 20000] [--rounds 5] [--only WORD]...
 Taken is processor time, in which what else the machine does hardly shows. Each case has a server of its own in each round;
 ratios are to the plain tasks of the same round.
