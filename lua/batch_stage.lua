@@ -11,7 +11,7 @@
 --   5 lists json (as include/stage_put.lua has them, at most 1,000 tasks)
 --   6 bodies bytes...
 -- Returns: {"ok"}; {"gap", chunk that is expected}; {"late"} when the segment was committed before
--- Includes: guard, now, lists_check, stage_put, list_sizes
+-- Includes: guard, now, lists_check, stage_put, list_sizes, limit_seg
 -- Cost: O(n) for n tasks
 local slot = KEYS[1]
 local P, seg, chunk, stamp, lists = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', cjson.decode(ARGV[5])
@@ -28,7 +28,7 @@ end
 lists_check(lists, #ARGV - 5)
 local now_ms = now()
 stage_put(P, now_ms, seg, lists, ARGV, 6, stamp)
-for _, size in ipairs(sizes) do redis.call('HINCRBY', record, size[1] .. ':' .. size[2], size[3]) end
+for _, size in ipairs(sizes) do redis.call('HINCRBY', record, limit_seg(size[1] .. ':' .. size[2], size[4]), size[3]) end
 redis.call('HSET', record, 'chunk', chunk + 1)
 redis.call('ZADD', key(P, 'staging'), now_ms, seg)
 return {'ok'}

@@ -53,6 +53,16 @@ def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place
     return options.queue or own or queue, options.delay_ms, options.due_ms
 
 
+def extension_of(
+    options: CallOptions, handler: Handler | None, tenant: str, args: Sequence[object], kwargs: dict[str, object]
+) -> dict[str, object]:
+    """What goes with a task beside its payload. Raises what its handler's ``concurrency_key`` raises."""
+    found = options.extension()
+    if handler is not None and handler.limit is not None:
+        found["l"] = handler.limit.of(tenant, args, kwargs)
+    return found
+
+
 def _only(handler: Handler, args: Sequence[object]) -> object:
     if len(args) != 1:
         raise InvalidValue(f"{handler.name} takes raw bytes: enqueue it with one argument of bytes")
@@ -151,17 +161,20 @@ class Batch:
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        return self._add(place_of(options, found, self._queue), options, payload)
+        extension = extension_of(options, found, self._tenant, args, kwargs)
+        return self._add(place_of(options, found, self._queue), extension, payload)
 
     def _enqueue_raw(self, options: CallOptions, name: str, data: bytes) -> TaskId[Any]:
         payload = raw_payload(name, data, self._maker.max_payload)
-        return self._add(place_of(options, None, self._queue), options, payload)
+        known = self._maker.registry.declared(name)
+        extension = extension_of(options, known, self._tenant, (data,), {})
+        return self._add(place_of(options, None, self._queue), extension, payload)
 
-    def _add(self, place: Place, options: CallOptions, payload: bytes) -> TaskId[Any]:
+    def _add(self, place: Place, extension: dict[str, object], payload: bytes) -> TaskId[Any]:
         self._check_open()
         self._check_queue(place[0])
         local = next(self._locals)
-        self._segment.add(place, local, options.extension(), payload)
+        self._segment.add(place, local, extension, payload)
         return TaskId(self.id + local.decode())
 
     def _check_queue(self, queue: str) -> None:
@@ -174,6 +187,9 @@ class Batch:
         self._check_open()
         found = self._maker.registry.of(handler)
         place, extension = place_of(options, found, self._queue), options.extension()
+        limited = found.limit
+        if limited is not None and not limited.varies:
+            extension["l"], limited = limited.of(self._tenant, (), {}), None
         self._check_queue(place[0])
         segment, limit, locals_, count = self._segment, self._maker.max_payload, self._locals, 0
         dump = (
@@ -185,6 +201,8 @@ class Batch:
             payload = dump(row, {})
             if len(payload) > limit:
                 check_size(found.name, payload, limit)
+            if limited is not None:
+                extension = {**extension, "l": limited.of(self._tenant, row, {})}
             segment.add(place, next(locals_), extension, payload)
             count += 1
             if segment.waiting:
@@ -212,7 +230,7 @@ class Batch:
         queue, delay_ms, _ = place_of(options, found, self._queue)
         if self._maker.sealer is not None:
             payload = self._maker.sealer.seal(self._tenant, self.id, queue, local, payload)
-        body = write_continuation(local, {"p": self.id, **options.extension()}, payload)
+        body = write_continuation(local, {"p": self.id, **extension_of(options, found, self._tenant, args, kwargs)}, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 
 

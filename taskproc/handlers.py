@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
 from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff
 from taskproc.errors import HandlerError, InvalidValue
+from taskproc.limits import ConcurrencyKey, Limit
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,7 @@ class TaskOptions:
     timeout_ms: int | None = None
     executor: Executor | None = None
     keep: Keep | None = None
+    limit: Limit | None = None
     raw: bool = False
 
 
@@ -57,6 +59,9 @@ def task(
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     timeout: Duration | None = None,
     executor: Executor | None = None,
+    max_concurrency: int | None = None,
+    concurrency_key: ConcurrencyKey | None = None,
+    rate_limit: str | None = None,
     keep: Keep | None = None,
     raw: bool = False,
 ) -> Callable[[F], F]: ...
@@ -72,12 +77,17 @@ def task(
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     timeout: Duration | None = None,
     executor: Executor | None = None,
+    max_concurrency: int | None = None,
+    concurrency_key: ConcurrencyKey | None = None,
+    rate_limit: str | None = None,
     keep: Keep | None = None,
     raw: bool = False,
 ) -> Any:
     """Mark a function as a handler; it stays a plain function.
 
     ``timeout`` is a duration for each attempt. ``retry_on``: other exceptions bury the task at once.
+    ``max_concurrency``: so many of its tasks run at once, over all processes. ``rate_limit``: so many start in a time, as
+    ``"100/s"``. ``concurrency_key`` makes both hold for each key: ``"tenant"``, or a function of the handler's arguments.
     ``raw``: the function receives the bytes of ``enqueue_raw``. Raises InvalidValue for an option that
     makes no sense and HandlerError for what can't be a handler: a lambda, a local function, a
     generator, or a second one of the same name.
@@ -92,6 +102,7 @@ def task(
         timeout_ms=None if timeout is None else milliseconds("timeout", timeout, positive=True),
         executor=_choice("executor", executor, (None, "process")),
         keep=_choice("keep", keep, (None, "failed", "none")),
+        limit=Limit.check(max_concurrency, concurrency_key, rate_limit),
         raw=_choice("raw", raw, (True, False)),
     )
 

@@ -31,6 +31,7 @@ from taskproc.handlers import (
     same_source,
     where,
 )
+from taskproc.limits import HandlerLimit
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,11 @@ class Handler:
     def arguments(self) -> Arguments:
         """Its parameters without ``self`` or ``cls``."""
         return Arguments(self.name, self.function, bound=self.owner is not None or self.takes_class)
+
+    @cached_property
+    def limit(self) -> HandlerLimit | None:
+        """What limits its tasks, if anything does."""
+        return None if self.options.limit is None else HandlerLimit(self.name, self.options.limit)
 
     @cached_property
     def takes_class(self) -> bool:
@@ -108,6 +114,8 @@ class Registry:
         self._include = [module if isinstance(module, str) else module.__name__ for module in include]
         self._by_function: dict[object, Handler] = {}
         self._by_name: dict[str, Handler] | None = None
+        self._declared: dict[str, FunctionType] = {}
+        self._last: FunctionType | None = None
 
     def of(self, called: object) -> Handler:
         """The handler of a function, a method or ``method(...)``. Raises HandlerError when it is none."""
@@ -141,6 +149,13 @@ class Registry:
                 if other.function is not function and not same_source(other.function, function):
                     raise HandlerError(f"two handlers are named {name!r}: {where(other.function)} and {where(function)}")
         self._by_name = found
+
+    def declared(self, name: str) -> Handler | None:
+        """A handler that was marked by ``@task`` where the program imported it, by its name; nothing is imported for it."""
+        if DECLARED and self._last is not DECLARED[-1]:
+            self._declared, self._last = {known: f for f in DECLARED for known in names_of(f)}, DECLARED[-1]
+        found = self._declared.get(name)
+        return None if found is None else self.of(found)
 
     def named(self, name: str) -> Handler | None:
         """The handler that a stored task names, or None: nothing is ever imported for it."""

@@ -9,9 +9,10 @@ local function claim_tenant(P, c, q, tenant, n)
     c.visits = c.visits - 1
     local seg = redis.call('LMOVE', lane, lane, 'LEFT', 'RIGHT')
     if not seg then return true end
-    if not apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) then
-      redis.call('RPOP', lane)
-    end
+    local left
+    if limit_of(seg) then left = apart(c.broken, 'batch', seg, claim_limited, P, c, q, seg, n - taken)
+    else left = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) end
+    if not left then redis.call('RPOP', lane) end
   end
   return false
 end

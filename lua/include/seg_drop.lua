@@ -5,7 +5,10 @@ local function seg_drop(P, seg)
   for _, field in ipairs(fields) do
     local kind, q = string.match(field, '^(%a+):(.*)$')
     if kind == 'big' then redis.call('UNLINK', key(P, 'b', seg, 'big'))
-    elseif kind then redis.call('UNLINK', key(P, 'b', seg, kind, q)) end
+    elseif kind then
+      local queue, limit = string.match(q, '^([^!]*)!?(.*)$')
+      redis.call('UNLINK', key(P, 'b', limit_seg(seg, limit ~= '' and limit), kind, queue))
+    end
   end
   if #fields > 0 then redis.call('UNLINK', key(P, 'b', seg, 'w')) end
   redis.call('UNLINK', record)

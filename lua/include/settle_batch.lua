@@ -1,15 +1,22 @@
 -- Applies one group of a settlement to its batch; returns how many tasks ended, failed and were cancelled.
 local function settle_batch(P, now_ms, us, p, entries, stopped)
   local b, record, heads, tails = p.batch, key(P, 'b', p.batch.id), {}, {}
+  local goes_on = b.state == 'running' or b.state == 'open'
+  if not goes_on then
+    for _, other in ipairs(p.others) do
+      task_leave(P, now_ms, b, p.queue, other[1], entry_ext(entries[other[1]]), 'cancelled')
+    end
+  end
   if not b.state then return 0, 0, 0 end
   redis.call('HINCRBY', record, 'us', p.us)
-  if b.state ~= 'running' and b.state ~= 'open' then
+  if not goes_on then
     redis.call('HINCRBY', record, 'zombies', -#p.members)
     return 0, 0, 0
   end
   local count = {done = #p.members - #p.others, failed = 0, cancelled = 0}
   for _, other in ipairs(p.others) do
     local ended, body, at_head = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
+    task_leave(P, now_ms, b, p.queue, other[1], entry_ext(entries[other[1]]), ended)
     if ended then
       count[ended] = count[ended] + 1
     elseif body then

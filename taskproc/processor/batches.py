@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskproc.batch import Batch, Build, fill, place_of
+from taskproc.batch import Batch, Build, extension_of, fill, place_of
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep
@@ -147,22 +147,25 @@ class BatchesAndTasks(Connected):
         kwargs: dict[str, Any],
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        return await self._store_task(options, found, queue, tenant, payload)
+        extension = extension_of(options, found, tenant_name(tenant), args, kwargs)
+        return await self._store_task(options, found, queue, tenant, extension, payload)
 
     async def _enqueue_raw(
         self, options: CallOptions, queue: str | None, tenant: str, name: str, data: bytes
     ) -> TaskId[Any]:
         payload = raw_payload(name, data, self._options.max_payload)
-        return await self._store_task(options, None, queue, tenant, payload)
+        extension = extension_of(options, self._registry.declared(name), tenant_name(tenant), (data,), {})
+        return await self._store_task(options, None, queue, tenant, extension, payload)
 
     async def _store_task(
-        self, options: CallOptions, handler: Handler | None, queue: str | None, tenant: str, payload: bytes
-    ) -> TaskId[Any]:
+        self, options: CallOptions, handler: Handler | None, queue: str | None, tenant: str, extension: dict[str, object],
+        payload: bytes,
+    ) -> TaskId[Any]:  # fmt: skip
         asked, delay_ms, due_ms = place_of(options, handler, "default")
         place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
         key, keep_ms = options.idempotency_key, self._options.retention_ms
         _key(key)
-        found = await self._store.tasks.enqueue(tenant_name(tenant), place, options.extension(), payload, key, keep_ms)
+        found = await self._store.tasks.enqueue(tenant, place, extension, payload, key, keep_ms)
         return TaskId(found)
 
     async def get_batch(self, batch_id: str) -> BatchInfo | None:

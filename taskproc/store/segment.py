@@ -18,6 +18,12 @@ DELAYED_WEIGHT = 4
 Place = tuple[str, int | None, int | None]
 """Queue, delay in ms, due time in ms."""
 
+Where = tuple[str, int | None, int | None, str]
+"""A place, and the limit whose ready tasks have a list of their own; empty for none."""
+
+MOST_KEYS = 64
+"""So many keys of limits have a list of their own in a new batch. Tasks of others are sorted when they are claimed."""
+
 
 class Chunk:
     """Tasks that one call takes, by where they go."""
@@ -25,7 +31,7 @@ class Chunk:
     __slots__ = ("large", "places", "size", "weight")
 
     def __init__(self) -> None:
-        self.places: dict[Place, list[bytes]] = {}
+        self.places: dict[Place | Where, list[bytes]] = {}
         self.large: list[bytes] = []
         self.weight = 0
         self.size = 0
@@ -35,7 +41,7 @@ class Chunk:
         """Whether the next task belongs into another chunk."""
         return self.weight >= CHUNK_WEIGHT or self.size >= CHUNK_BYTES
 
-    def add(self, place: Place, body: bytes) -> None:
+    def add(self, place: Place | Where, body: bytes) -> None:
         """Add a task's body."""
         bodies = self.places.get(place)
         if bodies is None:
@@ -52,9 +58,9 @@ class Chunk:
     def lists(self) -> Json:
         """What ``include/stage_put.lua`` needs to know of the bodies."""
         entries: list[list[object]] = []
-        for (queue, delay, due), bodies in self.places.items():
+        for (queue, delay, due, *limit), bodies in self.places.items():
             kind = "r" if delay is None and due is None else "d"
-            entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
+            entries.append([kind, queue, len(bodies), delay or 0, *([False, *limit] if limit else [due] if due is not None else [])])
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
@@ -66,11 +72,11 @@ class Chunk:
             found = [write_segment(body, segment) for body in found]
         return found + self.large
 
-    def sizes(self) -> dict[tuple[str, str], int]:
-        """How many tasks there are of each kind and queue."""
-        found: dict[tuple[str, str], int] = {}
-        for (queue, delay, due), bodies in self.places.items():
-            where = ("r" if delay is None and due is None else "d", queue)
+    def sizes(self) -> dict[tuple[str, ...], int]:
+        """How many tasks there are of each kind, queue and limit."""
+        found: dict[tuple[str, ...], int] = {}
+        for (queue, delay, due, *limit), bodies in self.places.items():
+            where = ("r" if delay is None and due is None else "d", queue, *limit)
             found[where] = found.get(where, 0) + len(bodies)
         if self.large:
             found["big", ""] = len(self.large) // 2
@@ -91,7 +97,8 @@ class Segment:
         """Seals a payload: queue, local id, payload."""
         self._flushing = asyncio.Lock()
         self._staged = 0
-        self._sizes: dict[tuple[str, str], int] = {}
+        self._sizes: dict[tuple[str, ...], int] = {}
+        self._keys: set[str] = set()
 
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
@@ -99,12 +106,23 @@ class Segment:
             payload = self.seal(place[0], local, payload)
         if len(payload) > LARGE:
             self.chunk.add_large(local, payload)
-            self.chunk.add(place, write_stub(local, extension, payload))
+            self.chunk.add(self._where(place, extension), write_stub(local, extension, payload))
         else:
-            self.chunk.add(place, write_body(local, extension, payload))
+            self.chunk.add(self._where(place, extension) if extension else place, write_body(local, extension, payload))
         self.total += 1
         if self.chunk.full:
             self.turn()
+
+    def _where(self, place: Place, extension: dict[str, object]) -> Place | Where:
+        limit = extension.get("l")
+        if not isinstance(limit, str) or place[1] is not None or place[2] is not None:
+            return place
+        if "." in limit and limit not in self._keys:
+            if self.append or len(self._keys) >= MOST_KEYS:
+                limit = limit[: limit.index(".") + 1]
+            else:
+                self._keys.add(limit)
+        return (*place, limit)
 
     def turn(self) -> None:
         """Close the chunk at hand and begin another."""
@@ -125,7 +143,7 @@ class Segment:
     def queues(self) -> set[str]:
         """The queues of all its tasks so far."""
         chunks = [*self._full, self.chunk]
-        return {queue for kind, queue in self._sizes if kind != "big"} | {place[0] for c in chunks for place in c.places}
+        return {queue for kind, queue, *_ in self._sizes if kind != "big"} | {place[0] for c in chunks for place in c.places}
 
     async def flush(self, *, everything: bool = False) -> None:
         """Stage the full chunks, or also the one at hand.
@@ -152,7 +170,7 @@ class Segment:
 
     def sizes(self) -> Json:
         """What must have been staged, for the commit."""
-        return to_json([[kind, queue, n] for (kind, queue), n in self._sizes.items()])
+        return to_json([[kind, queue, n, *limit] for (kind, queue, *limit), n in self._sizes.items()])
 
     async def drop(self) -> None:
         """Give up what was staged; where Redis doesn't do it now, pruning does it later."""

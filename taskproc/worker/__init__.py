@@ -28,7 +28,7 @@ from taskproc.context import current
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.model import BatchState
 from taskproc.options import Options
-from taskproc.outcome import Dead, Outcome, Released
+from taskproc.outcome import Dead, Limited, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
@@ -162,7 +162,7 @@ class Worker:
         return payload
 
     def _count(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, Released):
+        if not isinstance(outcome, Released | Limited):
             self._counted += 1
         if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
             self._errors.append(outcome.error)
