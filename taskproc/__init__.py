@@ -17,6 +17,7 @@ from taskproc.errors import (
     TaskTimeout,
 )
 from taskproc.handlers import method, task
+from taskproc.limits import LimitInfo
 from taskproc.model import (
     AttemptError,
     AuditDifference,
@@ -35,7 +36,7 @@ from taskproc.model import (
     TenantInfo,
     WorkerInfo,
 )
-from taskproc.outcome import Bury, Cancel, Retry, Snooze
+from taskproc.outcome import Bury, Cancel, RateLimited, Retry, Snooze
 from taskproc.processor import TaskProcessor
 from taskproc.processor.tenant import Tenant
 
@@ -55,11 +56,13 @@ __all__ = [
     "CheckLevel",
     "HandlerError",
     "InvalidValue",
+    "LimitInfo",
     "NotFound",
     "NotReady",
     "OutcomeUnknown",
     "PayloadTooLarge",
     "QueueInfo",
+    "RateLimited",
     "RedisFull",
     "RedisUnavailable",
     "Retry",

@@ -78,6 +78,7 @@ KEYS = (
     Key("rate:<limit>", "hash", "when the next may start (µs); until when a handler has it held", "PX of both"),
     Key("waits:<handler>", "set", "limits of a handler that have lists waiting", "empty"),
     Key("park:<limit>", "set", "queues in which lists wait for a limit", "empty"),
+    Key("held:<queue>", "set", "limits for which lists of a queue wait", "empty"),
     Key("park:<limit>:<queue>", "zset", "segments whose tasks wait → their turn", "goes on, cancel"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),

@@ -78,7 +78,7 @@ class Limit:
             return None
         if key is not None and key != "tenant" and not callable(key):
             raise InvalidValue(f"concurrency_key={shown(key)}: use 'tenant' or a function of the handler's arguments")
-        return Limit(most_at_once(most), None if rate is None else Rate.parse(rate), key)  # type: ignore[arg-type]
+        return Limit(most_at_once(most), None if rate is None else Rate.parse(rate), key)
 
     def told(self, name: str) -> dict[str, object]:
         """As Redis keeps it."""
@@ -91,7 +91,7 @@ def most_at_once(given: object) -> int | None:
     return None if given is None else count("max_concurrency", given, 0)
 
 
-def values(most: Amount, rate: Rate | None | EllipsisType) -> dict[str, object]:
+def values(most: Amount, rate: Rate | EllipsisType | None) -> dict[str, object]:
     """What is given of a limit, as ``include/limit_values.lua`` reads it; None lifts it, ``...`` leaves it out."""
     found: dict[str, object] = {}
     if most is not ...:
@@ -141,10 +141,10 @@ class HandlerLimit:
 
 @dataclass(frozen=True, slots=True)
 class LimitInfo:
-    """A handler's limit as it holds now. Of a handler with keys it is each key's; ``running`` and ``waiting`` are of all keys.
+    """A handler's limit as it holds now. With keys it is that of each key; ``running`` and ``waiting`` are those of all.
 
-    ``code_`` tells what the code says where an operator has set something else. ``next_at`` is when tasks go on that a rate or
-    ``RateLimited`` holds, for a handler without keys.
+    ``code_`` tells what the code says where an operator has set something else. ``next_at`` is when tasks go on that a
+    rate or ``RateLimited`` holds, for a handler without keys.
     """
 
     name: str

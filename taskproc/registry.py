@@ -164,6 +164,13 @@ class Registry:
         assert self._by_name is not None
         return self._by_name.get(name)
 
+    def limits(self) -> dict[str, dict[str, object] | None]:
+        """What the code says of the limits of all handlers that may run, by their names; None for one that has none."""
+        if self._by_name is None:
+            self.load()
+        assert self._by_name is not None
+        return {h.name: h.limit.limit.told(h.name) if h.limit else None for h in self._by_name.values()}
+
     def names(self) -> list[str]:
         """The names of all handlers that may run."""
         if self._by_name is None:

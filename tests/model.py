@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.model_limits import Limits, limit_of
+
 ENDED = {"done", "failed", "cancelled"}
 
 
@@ -30,6 +32,11 @@ class Task:
     zombie: bool = False  # it was running when its batch was cancelled: counted, still leased
     parent: str = ""
     died: int = 0
+
+    @property
+    def limit(self) -> str:
+        """The limit under which it runs, or none."""
+        return limit_of(self.id[22:])
 
 
 @dataclass
@@ -81,6 +88,7 @@ class Model:
         self.idem: dict[str, str] = {}
         self.paused = False
         self.fifo: set[str] = set()
+        self.limits = Limits()
 
     # reading
 
@@ -100,6 +108,14 @@ class Model:
     def tenant(self, name: str) -> Tenant:
         """A tenant's totals, made at first use."""
         return self.tenants.setdefault(name, Tenant())
+
+    def running(self, limit: str) -> set[str]:
+        """The tasks of a limit that run."""
+        return {task.id for task in self.tasks.values() if task.limit == limit and task.state == "running"}
+
+    def free(self, limit: str, us: int) -> int:
+        """How many tasks of a limit may start."""
+        return self.limits.room(limit, len(self.running(limit)), us) if limit else 10**6
 
     def left(self, name: str) -> int:
         """How many of a tenant's tasks have not settled."""
@@ -186,8 +202,11 @@ class Model:
             return
         if stopping and verb != "done":
             verb = "cancelled"
-        if verb in ("retry", "expired", "release"):
-            task.attempts += verb != "release"
+        if verb == "limited" and task.limit:
+            self.limits.hold(task.limit, self.now, delay)
+            delay = 0
+        if verb in ("retry", "expired", "release", "limited"):
+            task.attempts += verb not in ("release", "limited")
             task.deliveries += 1
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
             return

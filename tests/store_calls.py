@@ -12,6 +12,7 @@ from hypothesis.stateful import precondition, rule
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
 from tests.model import Batch, Continuation
+from tests.model_limits import limit_of
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
 LEASE = 1_000
@@ -38,7 +39,7 @@ class StoreCalls(StoreMachine):
         batch = Batch(self.name(22), tenant)
         made = [(f"{n:010}", queue, delay) for n, (queue, delay) in enumerate(wanted)]
         continuations = [Continuation(on, queue, self.name(10), delay) for on, queue, delay in ends]
-        entries = [f'{c.on} {c.queue} {c.delay}\n{c.local}+{{"p":"{batch.id}"}}\n'.encode() + BODY for c in continuations]
+        entries = [f"{c.on} {c.queue} {c.delay}\n".encode() + body_of(c.local, {"p": batch.id}) for c in continuations]
         idem = f"{key}{tenant}" if key else ""
         if staged and made:
             sizes = self.stage(batch.id, made, 0)
@@ -54,23 +55,29 @@ class StoreCalls(StoreMachine):
 
     def lists(self, made: list[tuple[str, str, int]]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
-        places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        places: dict[tuple[str, int, str], list[bytes]] = defaultdict(list)
         for local, queue, delay in made:
-            places[queue, delay].append(local.encode() + b"." + BODY)
-        lists = [["d" if delay else "r", queue, len(bodies), delay] for (queue, delay), bodies in places.items()]
+            places[queue, delay, self.list_of(local, delay)].append(body_of(local))
+        lists = [["d" if delay else "r", queue, len(bodies), delay, False, *filter(None, [limit])]
+                 for (queue, delay, limit), bodies in places.items()]  # fmt: skip
         return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
+
+    def list_of(self, local: str, delay: int) -> str:
+        """The limit by which a ready task is put on a list: its own, or one of all keys of a handler."""
+        limit = "" if delay else limit_of(local)
+        return limit.partition(".")[0] + "." if "." in limit and local[-1] in "02468" else limit
 
     def stage(self, seg: str, made: list[tuple[str, str, int]], stamp: int) -> list[list[Any]]:
         """Stage tasks in chunks of two, each sent twice; what must be there."""
-        sizes: Counter[tuple[str, str]] = Counter()
+        sizes: Counter[tuple[str, ...]] = Counter()
         for chunk, at in enumerate(range(0, len(made), 2)):
             lists, bodies = self.lists(made[at : at + 2])
             for _ in range(2):
                 assert self.call("batch_stage", seg, chunk, stamp, lists, *bodies) == [b"ok"]
-            for _, queue, delay in made[at : at + 2]:
-                sizes["d" if delay else "r", queue] += 1
+            for local, queue, delay in made[at : at + 2]:
+                sizes["d" if delay else "r", queue, *filter(None, [self.list_of(local, delay)])] += 1
         assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
-        return [[kind, queue, n] for (kind, queue), n in sizes.items()]
+        return [[kind, queue, n, *limit] for (kind, queue, *limit), n in sizes.items()]
 
     @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
     def append(self, data: st.DataObject, tenant: str, wanted: list[tuple[str, int]], key: str, staged: bool) -> None:
@@ -149,14 +156,15 @@ class StoreCalls(StoreMachine):
         groups: dict[tuple[str, str], list[Any]] = {}
         for member, task_id in chosen + [(m, m[:32]) for m in stale]:
             verb = data.draw(
-                st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
+                st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release", "limited"]), label="verb"
             )
             task = self.model.tasks.get(task_id)
+            verb = verb or ("done" if limit_of(task_id[22:]) else "")  # what has an extension is always told
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
             group[2] += 1_000
             group[3].append(member)
-            delay = data.draw(delays, label="delay") if verb in ("retry", "release") else 0
+            delay = data.draw(delays, label="delay") if verb in ("retry", "release", "limited") else 0
             if verb:
                 error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
@@ -187,11 +195,8 @@ class StoreCalls(StoreMachine):
 
     def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
         """What a step has claimed: as much as there was, from the first queues first."""
-        left = 0 if self.model.paused else want
-        expected = {}
-        for queue in queue_names:
-            expected[queue] = min(left, self.model.count(queue, "ready"))
-            left -= expected[queue]
+        left, us = 0 if self.model.paused else want, self.us
+        free = Counter(t.queue for t in self.model.tasks.values() if t.state == "ready" and not t.limit)
         claimed: Counter[str] = Counter()
         for queue, tenant, batch, _, bodies in answer[7]:
             for stored in bodies:
@@ -200,9 +205,18 @@ class StoreCalls(StoreMachine):
                 assert (task.state, task.queue, task.batch.tenant) == ("ready", queue.decode(), tenant.decode())
                 assert (body.number("a"), body.number("d"), body.payload) == (task.attempts, task.deliveries, BODY)
                 assert (body.text("p") or "") == task.parent
+                assert self.model.free(task.limit, us) > 0, f"{task.limit} has no room"
+                self.model.limits.start(task.limit, us)
                 task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
                 claimed[queue.decode()] += 1
-        assert claimed == Counter({queue: n for queue, n in expected.items() if n})
+                free[queue.decode()] -= not task.limit
+        assert sum(claimed.values()) <= left
+        for at, queue in enumerate(queue_names):  # what nothing holds up goes first by queue, and as far as there is room
+            assert not free[queue] or not any(claimed[later] for later in queue_names[at + 1 :])
+            assert not free[queue] or sum(claimed.values()) == left
+        if sum(claimed.values()) < left and not answer[8]:
+            waiting = [t for t in self.model.tasks.values() if t.state == "ready" and t.queue in queue_names]
+            assert not [t for t in waiting if self.model.free(t.limit, us) > 0]
 
     @rule(worker=st.sampled_from(["w1", "w2"]))
     def renew(self, worker: str) -> None:
@@ -221,6 +235,13 @@ class StoreCalls(StoreMachine):
     def restart(self) -> None:
         """A worker starts anew: what it held is nobody's until it is rescued."""
         self.workers["w1"] = {"id": self.name(22), "seq": 0}
+
+
+def body_of(local: str, extension: dict[str, Any] | None = None) -> bytes:
+    """A task's body, with its limit."""
+    limit = limit_of(local)
+    more = {**(extension or {}), **({"l": limit} if limit else {})}
+    return local.encode() + (b"+" + orjson.dumps(more) + b"\n" if more else b".") + BODY
 
 
 def ids_of(answer: list[Any]) -> list[bytes]:

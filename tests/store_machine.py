@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from taskproc.keys import SCHEMA
 from taskproc.store.lua import load, names
 from tests.model import Model, Task
+from tests.model_limits import START
 from tests.sweep import Sweep
 
 CLOCK = """
@@ -68,7 +69,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def set_clock(self) -> None:
         """Tell the server the model's time; each call is a little later than the one before."""
-        self.client.set(PREFIX + "clock", self.model.now * 1000 + self.calls % 1000)
+        self.us = self.model.now * 1000 + self.calls % 1000
+        self.client.set(PREFIX + "clock", self.us)
 
     def call(self, script: str, *args: Any) -> Any:
         """Call a script the way the store does: by its hash, by its text where that isn't known."""
@@ -101,6 +103,8 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         """The instance is there."""
         self.call("instance_open", SCHEMA)
+        for name, words in START.items():
+            self.call("limit_set", self.ledger(), name, "", orjson.dumps(words))
 
     def teardown(self) -> None:
         """Whatever is left can be ended, and then no key is left."""
@@ -152,6 +156,13 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             assert answer == [b"ok"]
             self.model.fifo ^= {queue}
+
+    @rule(name=st.sampled_from(sorted(START)), most=st.sampled_from([0, 1, 1, 2, -1]))
+    def set_limit(self, name: str, most: int) -> None:
+        """An operator changes a limit."""
+        self.model.limits.most[name] = most
+        self.call("limit_set", self.ledger(), name, "!", orjson.dumps({"m": most}))
+        assert self.call("limit_wake", name, "0") == [b"0", []]
 
     @rule()
     def audit(self) -> None:

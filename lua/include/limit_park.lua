@@ -14,6 +14,7 @@ local function limit_park(P, q, seg, l, room, tenant, rest)
   end
   if score then redis.call('ZADD', park, string.format('%.0f', score), seg) end
   redis.call('SADD', key(P, 'park', l), q)
+  redis.call('SADD', key(P, 'held', q), l)
   redis.call('SADD', key(P, 'waits', string.match(l, '^[^.]*')), l)
   limit_due(P, l, room)
 end

@@ -7,5 +7,5 @@ local function limit_take(P, us, l, room, ids)
   if not room.tat then return end
   room.tat = room.tat + #ids * room.i
   redis.pcall('HSET', key(P, 'rate', l), 'tat', string.format('%.0f', room.tat))
-  redis.pcall('PEXPIRE', key(P, 'rate', l), math.ceil((room.tat - us) / 1000) + 1000)
+  redis.pcall('PEXPIRE', key(P, 'rate', l), math.ceil((room.tat - us) / 1000) + 60000)
 end

@@ -16,7 +16,7 @@ local function limit_unpark(P, q, l)
         redis.call('ZREM', park, seg)
         limit_line(P, q, seg, tenant)
         back = seg
-        break
+        if string.sub(seg, -1) ~= '.' then break end -- one of many keys may have nothing left for this one
       end
       redis.call('ZADD', park, string.format('%.0f', turn), seg)
     end

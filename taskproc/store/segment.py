@@ -60,7 +60,8 @@ class Chunk:
         entries: list[list[object]] = []
         for (queue, delay, due, *limit), bodies in self.places.items():
             kind = "r" if delay is None and due is None else "d"
-            entries.append([kind, queue, len(bodies), delay or 0, *([False, *limit] if limit else [due] if due is not None else [])])
+            more: list[object] = [] if due is None else [due]
+            entries.append([kind, queue, len(bodies), delay or 0, *([False, *limit] if limit else more)])
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)

@@ -62,6 +62,7 @@ class Worker:
         self._slots = Slots(options.max_workers, self._run_one)
         self._services = WorkerServices(store, maker, work, self._slots.held)
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
+        self._limits = maker.registry.limits()
         self._executor = Executor(options, decoder, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
@@ -207,6 +208,7 @@ class Worker:
 
     async def _meet(self) -> None:
         await self._store.check()
+        await self._store.limits.declare(self._limits)
         await self._store.work.promote()
 
     async def _drain(self) -> None:
