@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 ALONE, KEYED, PACED = "0000000001", "0000000002", "0000000003"
-KINDS = ["", "", "", ALONE, f"{KEYED}.k1", f"{KEYED}.k2", PACED]
+KINDS = [ALONE, "", f"{KEYED}.k1", ALONE, PACED, "", f"{KEYED}.k1", f"{KEYED}.k2"]
 INTERVAL, BURST = 400_000, 2
 START = {ALONE: {"m": 1}, KEYED: {"m": 1, "k": 1}, PACED: {"m": -1, "i": INTERVAL, "b": BURST}}
 

@@ -20,7 +20,7 @@ BODY = b'["tests.handlers.noop",[]]'
 
 tenants = st.sampled_from(TENANTS)
 delays = st.sampled_from([0, 0, 0, 500, 2_000])
-tasks = st.lists(st.tuples(queues, delays), max_size=5)
+tasks = st.lists(st.tuples(queues, delays), max_size=7)
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])
 
@@ -141,6 +141,12 @@ class StoreCalls(StoreMachine):
             assert self.once("dead_retry", self.ledger(), letters, 0) == [b"ok", self.model.retry(chosen)]
 
     # workers
+
+    @rule(data=st.data(), tenant=tenants, queue=queues, staged=st.booleans(), worker=st.sampled_from(["w1", "w2"]))
+    def crowd(self, data: st.DataObject, tenant: str, queue: str, staged: bool, worker: str) -> None:
+        """More than limits let run at once."""
+        self.create(tenant, [(queue, 0)] * 7, [], "", staged)
+        self.step(data, worker, 6, [queue, *(other for other in QUEUES if other != queue)], 2)
 
     @rule(data=st.data(), worker=st.sampled_from(["w1", "w2"]), want=st.integers(0, 4), served=st.permutations(QUEUES),
           most=st.integers(1, 2))  # fmt: skip

@@ -16,7 +16,6 @@ local function claim_limited(P, c, q, seg, n, rest)
   if rest and (over == 0 or not left) then redis.call('HDEL', record, 'tickets:' .. seg .. ':' .. q) end
   if free and (over == 0 or not left) then c.next[l] = true end
   if left and not free then
-    c.held = c.held + 1
     if over ~= 0 then limit_park(P, q, seg, l, room, tenant or '', over) end
     return false, tenant, take
   end

@@ -5,11 +5,12 @@ local function claim_queue(P, c, q, n)
     claim_fifo(P, c, q, n)
     return false
   end
-  local first, empty, held = #c.ids, nil, nil
-  for _ = 1, 4 do -- once more where limits have held up some, so that others of this queue go before those of the next
-    held, line = c.held, line or redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'claimed')
+  local first, empty = #c.ids, nil
+  for _ = 1, 4 do -- again where tenants had less than their share, so that others of this queue go before the next queue
+    local short = c.short
+    line = line or redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual', 'claimed')
     empty = claim_fair(P, c, q, n + first - #c.ids, {virtual = whole(line[2]), claimed = whole(line[3])})
-    if empty or c.held == held or #c.ids - first >= n then break end
+    if empty or #c.ids - first >= n or c.short == short then break end
     line = nil
   end
   return empty

@@ -6,7 +6,6 @@ local function claim_split(P, c, q, seg, b, plan, found)
     redis.call('HDEL', key(P, 'b', batch), found.field)
   end
   claim_note(c, q, batch, b, plan.taken)
-  c.held = c.held + 1
   for _, part in ipairs(plan.order) do
     local room, own, n = claim_limit(P, c, part.limit), batch .. '!' .. part.limit, #part.bodies
     limit_take(P, c.us, part.limit, room, part.ids)
