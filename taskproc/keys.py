@@ -52,7 +52,7 @@ KEYS = (
         "b:<seg>",
         "hash",
         "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, ended, queues, "
-        "continuations, idem, watched, zombies, tombstones and tickets by list",
+        "continuations, idem, watched, zombies, tombstones, tickets and limits by list",
         "pruned",
     ),
     Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),

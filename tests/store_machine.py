@@ -177,6 +177,8 @@ class StoreMachine(RuleBasedStateMachine):
         for index, of in ((part[0], name.partition(":")[2]) for part, name in zip(split, state, strict=True)):
             if index in ("dead", "tb"):
                 seen += self.call("audit_index", look, index, of, 1_000, "0")[1:]
+        limits = {name.split(":")[1] for name in state if name.startswith(("lim:", "park:"))}
+        seen += self.call("audit_limits", look, *sorted(limits))[1:]
         lists = [name.split(":")[1:] for name in state if name.startswith("b:") and name.count(":") == 3]
         seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]
         for batch in (part[1] for part in split if part[0] == "b" and len(part) == 2):

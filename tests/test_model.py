@@ -15,8 +15,8 @@ import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from tests.servers import Server
 from tests.model_limits import KINDS
+from tests.servers import Server
 from tests.store_calls import StoreCalls
 from tests.store_machine import QUEUES, TENANTS
 

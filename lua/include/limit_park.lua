@@ -13,6 +13,9 @@ local function limit_park(P, q, seg, l, room, tenant, rest)
     score = limit_turn(P, q, tenant)
   end
   if score then redis.call('ZADD', park, string.format('%.0f', score), seg) end
+  if string.sub(seg, -1) == '.' then
+    redis.call('HSET', key(P, 'b', string.sub(seg, 1, 22)), 'held:' .. seg .. ':' .. q, l)
+  end
   redis.call('SADD', key(P, 'park', l), q)
   redis.call('SADD', key(P, 'held', q), l)
   redis.call('SADD', key(P, 'waits', string.match(l, '^[^.]*')), l)

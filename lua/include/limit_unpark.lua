@@ -14,6 +14,7 @@ local function limit_unpark(P, q, l)
       local turn = strict and 0 or limit_turn(P, q, tenant)
       if strict or n >= 20 or not two[4] or turn <= tonumber(two[4]) then
         redis.call('ZREM', park, seg)
+        redis.call('HDEL', key(P, 'b', string.sub(seg, 1, 22)), 'held:' .. seg .. ':' .. q)
         limit_line(P, q, seg, tenant)
         back = seg
         if string.sub(seg, -1) ~= '.' then break end -- one of many keys may have nothing left for this one

@@ -67,6 +67,10 @@ KINDS = {
     ),
     "tenant_unlisted": ("tenant {a} isn't among the tenants", "it is listed again"),
     "unidle": ("tenant {a} has nothing to run, but isn't listed for pruning", "it is listed, from now on"),
+    "slot": ("limit {a} counts task {b} as running, which doesn't run", "its slot is free again"),
+    "gone": ("limit {a} has a list of queue {b} waiting that isn't there", "it is forgotten"),
+    "unheld": ("{m} lists of queue {b} that wait for limit {a} are not known to", "they are noted"),
+    "forgotten": ("{m} lists of queue {b} wait for limit {a}, and nobody would let them go on", "the first goes on"),
     "stale": ("the index {a} has an entry for {b}, which isn't there", "the entry is dropped"),
     "staged": ("staged tasks of {b} are left over: they were never committed", "they are dropped"),
 }
@@ -83,6 +87,7 @@ UNSURE = {
     "batch": "batch {b}: too many tasks run to count those of one batch",
     "line": "queue {b}: its line is too long to be looked through",
     "running": "queue {b}: its running tasks are too many or change too fast to be counted",
+    "slots": "limit {b}: too many tasks run to look for each",
     "leases": "there are too many leases to look for one that is missing",
     "moved": "{b}: it changes too fast to be added up",
     "queue_tenants": "queue {b}: too many tenants to be added up",
