@@ -112,7 +112,8 @@ async def limit(proc: TaskProcessor, name: str) -> Any:
 
 
 @pytest.mark.parametrize("how", ["done", "fail", "snooze", "timeout", "thread", "process"])
-async def test_a_slot_comes_back_however_a_task_ends(instance: Instance, how: str) -> None:
+async def test_a_slot_comes_back_however_a_task_ends(instance: Instance, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKPROC_TEST_PREFIX", instance.name)
     handler = {"thread": limited.one_thread, "process": limited.one_process}.get(how, limited.one)
     async with instance.worker(max_workers=4, poll_interval=60) as proc:
         for n in range(3):

@@ -17,6 +17,7 @@ local function claim_fifo(P, c, q, n)
       end
       used = used or want
       if left and tonumber(count) > used then redis.call('LPUSH', line, seg .. ':' .. (count - used)) end
+      if left and used == 0 then break end
       local got = #c.ids - before
       if got > 0 then
         if tenant then redis.pcall('HINCRBY', key(P, 'tq', q, tenant), 'claimed', got) end

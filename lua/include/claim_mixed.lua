@@ -5,7 +5,8 @@ local function claim_mixed(P, c, q, seg, n, rest)
   local batch, list, plan = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q), {taken = {}, order = {}, popped = 0}
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
   local b = redis.call('HMGET', record, 'created', 'tenant')
-  local bodies = redis.call('LRANGE', list, 0, math.min(200, c.moves, rest or 200) - 1)
+  local look = math.min(200, c.moves, rest or 200)
+  local bodies = look > 0 and redis.call('LRANGE', list, 0, look - 1) or {}
   if #bodies == 0 then return redis.call('EXISTS', list) == 1, b[2], 0 end
   local lists, tombs, stuck = redis.call('SCARD', key(P, 'b', batch, 'segs')), 0, nil
   for _, body in ipairs(bodies) do
@@ -24,7 +25,7 @@ local function claim_mixed(P, c, q, seg, n, rest)
       if l then part.ids[#part.ids + 1] = batch .. string.sub(body, 1, 10) end
     else
       if part.size + #part.bodies == 0 then lists = lists + 1 end
-      if lists > 256 and part.size + #part.bodies == 0 then
+      if lists > 257 and part.size + #part.bodies == 0 then
         stuck = l
         break
       end
