@@ -34,6 +34,13 @@ class Limits:
             if known.get(limit, "") != value:
                 await self._put(limit, "", value)
 
+    async def look_again(self, said: Mapping[str, Words | None]) -> None:
+        """Note what the code says where nothing is known of it, and let what waits go on if it may."""
+        known = {entry[0].decode() for entry in await self._scripts.limit_list()}
+        await self.declare({name: words for name, words in said.items() if words and limit_name(name) not in known})
+        for limit in known:
+            await self._wake(limit)
+
     async def set(self, name: str, words: Words) -> None:
         """Set an operator's word, which adds to what was said before; none at all takes it back."""
         limit = limit_name(name)
@@ -62,6 +69,9 @@ class Limits:
 
     async def _put(self, limit: str, mark: str, value: str) -> None:
         await self._ledger.call(lambda call: self._scripts.limit_set(call, limit, mark, value))
+        await self._wake(limit)
+
+    async def _wake(self, limit: str) -> None:
         cursor = "0"
         while True:
             reply = await self._scripts.limit_wake(limit, cursor)

@@ -18,6 +18,7 @@ import socket
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -65,8 +66,9 @@ class Worker:
         self._limits = maker.registry.limits()
         self._executor = Executor(options, decoder, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
-        upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
-        self._upkeep = Loop("upkeep", upkeep.step)
+        limits = partial(self._store.limits.look_again, self._limits)
+        self._chores = Upkeep(work, limits, options.retention_ms, options.poll_ms, options.invisibility_ms)
+        self._upkeep = Loop("upkeep", self._chores.step)
         self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
         self._heartbeat = Heartbeat(
             self._store.leases,
@@ -176,6 +178,8 @@ class Worker:
 
     def _on_subscribed(self) -> None:
         self._heartbeat.poke()
+        self._chores.connected()
+        self._upkeep.by(0)
         self._fetcher.look()
 
     def _describe(self) -> dict[str, object]:
