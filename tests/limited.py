@@ -114,3 +114,21 @@ async def plain_api(seconds: float, tag: object = None) -> None:
 async def raw(data: bytes) -> None:
     """Raw work, one at once for each first byte."""
     await _nap(0.1, data.decode())
+
+
+@task(max_concurrency=3)
+async def step_three(seconds: float, tag: object = None) -> None:
+    """Works a little, three at once."""
+    await _nap(seconds, tag)
+
+
+@task(max_concurrency=1, concurrency_key=lambda seconds, tag=None: str(int(str(tag)) % 5))
+async def step_key(seconds: float, tag: object = None) -> None:
+    """Works a little, one at once of each of five keys."""
+    await _nap(seconds, tag)
+
+
+@task(rate_limit="40/s", max_concurrency=1000)
+async def step_rate(seconds: float, tag: object = None) -> None:
+    """Works a little, forty a second."""
+    await _nap(seconds, tag)
