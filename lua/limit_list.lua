@@ -10,17 +10,15 @@
 local slot = KEYS[1]
 local P = ARGV[1]
 guard(slot)
-local stored, names, out, budget = redis.call('HGETALL', key(P, 'limits')), {}, {}, {left = 5000}
-local said = {}
-for i = 1, #stored, 2 do
-  local name = string.match(stored[i], '^[^!]*')
-  if not said[name] then names[#names + 1], said[name] = name, {'', ''} end
-  said[name][name == stored[i] and 1 or 2] = stored[i + 1]
+local limits, names, out, budget, seen = key(P, 'limits'), {}, {}, {left = 5000}, {}
+for _, field in ipairs(redis.call('HKEYS', limits)) do
+  local name = string.match(field, '^[^!]*')
+  if not seen[name] then names[#names + 1], seen[name] = name, true end
 end
 table.sort(names)
 for _, name in ipairs(names) do
-  local n = limit_count(P, name, budget)
+  local n, said = limit_count(P, name, budget), redis.call('HMGET', limits, name, name .. '!')
   local at = redis.call('ZSCORE', key(P, 'delayed'), '!' .. name) or ''
-  out[#out + 1] = {name, said[name][1], said[name][2], n.running, n.waiting, n.keys, at}
+  out[#out + 1] = {name, said[1] or '', said[2] or '', n.running, n.waiting, n.keys, at}
 end
 return out

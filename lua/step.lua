@@ -51,7 +51,7 @@ local lost, again = settle(P, now_ms, us, groups, broken)
 local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
-  ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 1000, short = 0,
+  ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 500, short = 0,
 }
 if not state[2] then
   for _, q in ipairs(queues) do

@@ -113,3 +113,13 @@ async def test_the_audit_of_an_instance_frees_what_is_stuck(instance: Instance) 
 async def waits(proc: TaskProcessor) -> bool:
     """Whether something waits for a limit."""
     return any(info.waiting == 3 for info in await proc.get_limits())
+
+
+def test_a_line_too_long_is_told(direct: Direct) -> None:
+    allow(direct, m=0)
+    crowd(direct, [H])
+    direct.claim(5)
+    direct.client.hset(direct.key("limits"), H, '{"m":2}')
+    direct.client.zadd(direct.key("ring", "q"), {f"t{n}": n for n in range(1_001)})
+    assert direct.call("audit_limits", LOOK, H)[1:] == [[b"unsure", b"line", b"q"]]
+    direct.client.delete(direct.key("ring", "q"))

@@ -43,24 +43,24 @@ def test_each_key_has_its_own_limit_and_its_tasks_keep_their_order(direct: Direc
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_step_moves_1000_of_many_keys_and_comes_back(direct: Direct, mode: str) -> None:
+def test_a_step_moves_500_of_many_keys_and_comes_back(direct: Direct, mode: str) -> None:
     direct.call("queue_mode", "q", mode)
     allow(direct, m=1)
-    batch = crowd(direct, [*keyed("hot") * 1500, *keyed("cold")], into=MIXED)
+    batch = crowd(direct, [*keyed("hot") * 750, *keyed("cold")], into=MIXED)
     answer = direct.step(9)
     assert (len(claimed(answer)), answer[8]) == (1, 1)
     moved = direct.client.llen(direct.key("b", f"{batch}!{H}.hot", "r", "q"))
-    assert moved == 1000
+    assert moved == 500
     answer = direct.step(9)
-    assert [task[22:] for task in claimed(answer)] == [f"{1500:010}"]
+    assert [task[22:] for task in claimed(answer)] == [f"{750:010}"]
 
 
-def test_a_step_moves_1000_tasks_in_all(direct: Direct) -> None:
+def test_a_step_moves_500_tasks_in_all(direct: Direct) -> None:
     allow(direct, m=0)
     batches = [crowd(direct, keyed("hot") * 200, into=MIXED) for _ in range(7)]
     direct.step(9)
     left = [direct.client.llen(direct.key("b", f"{batch}!{MIXED}", "r", "q")) for batch in batches]
-    assert sum(left) == 400
+    assert sum(left) == 900
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -139,3 +139,63 @@ def test_what_is_told_of_a_limit(direct: Direct) -> None:
     assert direct.call("limit_list") == [[H.encode(), to_json({"m": 1, "n": "h", "k": 1}), b"", 2, 1, 2, b""]]
     assert slots(direct, f"{H}.x") == 1
     assert body(0)
+
+
+def test_a_later_task_of_a_key_goes_behind_those_that_wait(direct: Direct) -> None:
+    allow(direct, m=1)
+    batch = crowd(direct, keyed("x", "x"), into=MIXED)
+    [lease] = direct.claim(9)
+    direct.settle([lease], "done")  # the second is in line again, and has not been claimed
+    lists = to_json([["r", "q", 1, 0, False, MIXED]])
+    assert direct.once("batch_append", batch, "acme", "", lists, body(9, f"{H}.x")) == [b"ok"]
+    lane = direct.key("lane", "q", "acme")
+    direct.client.lmove(lane, lane, "LEFT", "RIGHT")  # as if others had been claimed before
+    assert locals_of(direct.claim(9)) == [1]
+
+
+def test_a_list_of_many_keys_does_not_go_on_in_anothers_place(direct: Direct) -> None:
+    """It waits for a key of which it has nothing left when its turn comes."""
+    allow(direct, m=1)
+    crowd(direct, keyed("x"), "other")
+    [lease] = direct.claim(9)
+    mixed = crowd(direct, keyed("x"), into=MIXED)
+    direct.client.sadd(direct.key("b", mixed, "segs"), *(f"s{n}" for n in range(300)))
+    assert direct.claim(9) == []
+    assert direct.record("b", mixed)[f"held:{mixed}!{MIXED}:q"] == f"{H}.x"
+    last = crowd(direct, keyed("x"), "third")
+    assert direct.claim(9) == []
+    lists = to_json([["r", "q", 1, 0, False, MIXED]])
+    assert direct.once("batch_append", mixed, "acme", "", lists, body(9, f"{H}.y")) == [b"ok"]
+    assert direct.once("task_cancel", f"{mixed}{0:010}", "", "") == [b"ok"]
+    direct.settle([lease], "done")
+    found = direct.claim(9) + direct.claim(9)
+    assert {one[:22] for one in found} == {mixed, last}
+    direct.client.delete(direct.key("b", mixed, "segs"))
+
+
+def test_a_strict_queue_leaves_off_where_a_step_may_move_no_more(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    allow(direct, m=0)
+    crowd(direct, keyed("hot") * 900, into=MIXED)
+    direct.client.config_resetstat()
+    direct.step(9)
+    pops = direct.client.info("commandstats")["cmdstat_lpop"]["calls"]
+    assert pops < 20
+
+
+def test_a_cancel_finds_what_came_back(direct: Direct) -> None:
+    allow(direct, m=5)
+    batch = crowd(direct, [H])
+    leases = direct.claim(1)
+    assert direct.settle(leases, "release") == []
+    assert direct.client.sismember(direct.key("b", batch, "segs"), f"{batch}!{H}:r:q")
+    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert not direct.named(":r:")
+
+
+def test_what_is_told_of_very_many_keys_is_bounded(direct: Direct) -> None:
+    allow(direct, m=1, n="h", k=1)
+    direct.client.sadd(direct.key("lims", H), *(f"{H}.{n}" for n in range(7_000)))
+    [told] = direct.call("limit_list")
+    assert told[5] < 5_000
+    direct.client.delete(direct.key("lims", H))

@@ -233,3 +233,50 @@ def test_a_replayed_step_takes_no_slot_twice(direct: Direct) -> None:
     first = direct.step(9)
     assert claimed(direct.step(9, seq=direct.seqs[W1])) == claimed(first)
     assert slots(direct) == 2
+
+
+@pytest.mark.usefixtures("mode")
+def test_behind_many_lists_that_are_gone_the_others_go_on(direct: Direct) -> None:
+    allow(direct, m=1)
+    crowd(direct, [H])
+    [lease] = direct.claim(5)
+    last = crowd(direct, [H])
+    direct.claim(5)
+    gone = {f"{'g' * 15}{n:07}!{H}": -1e15 + n for n in range(80)}
+    direct.client.zadd(direct.key("park", H, "q"), gone)
+    direct.settle([lease], "done")
+    assert len(waiting(direct)) == 31
+    assert direct.claim(5) == []
+    direct.promote()
+    assert [found[:22] for found in direct.claim(5)] == [last]
+
+
+def test_in_a_strict_queue_what_waited_goes_before_what_came_later(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    allow(direct, m=1)
+    crowd(direct, [H])
+    [lease] = direct.claim(5)
+    early = crowd(direct, [H])
+    assert direct.claim(5) == []
+    direct.create(2)
+    direct.settle([lease], "done")
+    assert [found[:22] for found in direct.claim(1)] == [early]
+
+
+def test_what_is_not_held_up_goes_before_the_next_queue(direct: Direct) -> None:
+    allow(direct, m=0)
+    for tenant in ("a", "b", "c"):
+        crowd(direct, [H] * 5, tenant)
+    plain, later = direct.create(4, "d"), direct.create(4, "e", queues=["r"])
+    claims = direct.claim(4, queues=["q", "r"])
+    assert {lease[:22] for lease in claims} == {plain}
+    assert {lease[:22] for lease in direct.claim(9, queues=["q", "r"])} == {later}
+
+
+def test_a_limit_that_is_set_again_by_a_lost_call_stays(direct: Direct) -> None:
+    first, second = (to_json(["p" * 22, n, 1]) for n in (1, 2))
+    direct.call("limit_set", first, H, "!", to_json({"m": 1}))
+    direct.call("limit_set", second, H, "!", to_json({"m": 2}))
+    assert direct.call("limit_set", first, H, "!", to_json({"m": 1})) == [b"ok", 1]
+    assert direct.call("limit_list")[0][2] == to_json({"m": 2})
+    direct.client.delete(direct.key("p", "p" * 22))

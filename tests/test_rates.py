@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
 from taskproc import Batch, InvalidValue, task
 from taskproc.limits import Rate
+from taskproc.store.scripts import SCRIPTS
 from tests import handlers, limited
 from tests.direct import Direct
 from tests.harness import FAR, MODES, Instance, until
 from tests.limiting import H, allow, crowd, limit, many, waiting
 
 TENTH = {"i": 100_000, "b": 1}
+
+
+def iter_until(commands: Iterable[dict[str, Any]], last: str) -> Iterator[dict[str, Any]]:
+    """What a server did before a command."""
+    for command in commands:
+        if last in command["command"]:
+            return
+        yield command
 
 
 def busiest(times: list[float], seconds: float) -> int:
@@ -138,10 +149,12 @@ async def test_workers_that_wait_for_a_rate_send_nothing(instance: Instance) -> 
         await proc.enqueue_batch("default", "acme", many(limited.twenty, 500))
         await instance.wait_records(1, "ran")
         await until(lambda: not instance.names(":wake:"))
-        before = instance.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
-        await asyncio.sleep(1.0)
-        after = instance.client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
-        assert after - before <= 3
+        with instance.client.monitor() as seen:
+            await asyncio.sleep(1.0)
+            instance.client.echo("that was it")
+            said = [command["command"] for command in iter_until(seen.listen(), "that was it")]
+        scripts = [SCRIPTS[name].sha.decode() for name in ("step", "upkeep_promote")]
+        assert not [command for command in said if any(sha in command for sha in scripts)]
         info = await limit(proc, "twenty")
         assert info.next_at is not None
         assert (info.waiting, info.rate_limit, info.code_rate_limit) == (499, "1/h", "20/s")
@@ -185,3 +198,12 @@ async def test_at_once_and_a_rate_together(instance: Instance) -> None:
         await proc.wait_batch(batch, 10)
     times = [r["at"] for r in instance.recorded("start")]
     assert busiest(times, 0.25) <= 2 + 5 + 1
+
+
+def test_what_nobody_waits_for_is_not_looked_for(direct: Direct) -> None:
+    allow(direct, i=3_600_000_000, b=1)
+    batch = crowd(direct, [H] * 5)
+    direct.claim(9)
+    assert direct.client.zscore(direct.key("delayed"), f"!{H}")
+    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert not direct.named("delayed")

@@ -1,6 +1,6 @@
 -- Claims up to n tasks of a list that has tasks of many keys of one limit. Those whose key has no room, or has others waiting,
 -- go to the list of their key, which waits for it; a batch has 256 lists at most, beyond which this one waits for that key.
--- Looks at 200 tasks, and moves 1,000 in all of a step. Returns as claim_limited does.
+-- Looks at 200 tasks, and moves 500 in all of a step. Returns as claim_limited does.
 local function claim_mixed(P, c, q, seg, n, rest)
   local batch, list, plan = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q), {taken = {}, order = {}, popped = 0}
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q

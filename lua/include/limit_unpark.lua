@@ -18,8 +18,9 @@ local function limit_unpark(P, q, l)
         limit_line(P, q, seg, tenant)
         back = seg
         if string.sub(seg, -1) ~= '.' then break end -- one of many keys may have nothing left for this one
+      else
+        redis.call('ZADD', park, string.format('%.0f', turn), seg)
       end
-      redis.call('ZADD', park, string.format('%.0f', turn), seg)
     end
   end
   limit_empty(P, q, l)
