@@ -132,3 +132,9 @@ async def step_key(seconds: float, tag: object = None) -> None:
 async def step_rate(seconds: float, tag: object = None) -> None:
     """Works a little, forty a second."""
     await _nap(seconds, tag)
+
+
+@task(max_concurrency=1, concurrency_key=lambda key: key)
+async def of_anything(key: object) -> None:
+    """One of each key at once."""
+    await _nap(0.05, key)

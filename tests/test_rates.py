@@ -99,13 +99,15 @@ def test_a_shorter_hold_shortens_none(direct: Direct) -> None:
 
 
 def test_slots_and_tokens_hold_together(direct: Direct) -> None:
-    allow(direct, m=2, i=100_000, b=3)
+    allow(direct, m=2, i=100_000, b=2)
     crowd(direct, [H] * 9)
     leases = direct.claim(9)
     assert len(leases) == 2
     assert not direct.client.zscore(direct.key("delayed"), f"!{H}")  # a slot that comes back brings the next
     direct.settle(leases, "done")
-    assert len(direct.claim(9)) == 1
+    assert direct.client.zscore(direct.key("delayed"), f"!{H}") == direct.now + 100
+    assert not direct.named("wake:")
+    assert not direct.named("lane:")
     direct.wait(100)
     direct.promote()
     assert len(direct.claim(9)) == 1

@@ -12,7 +12,9 @@ from taskproc import (
     BatchState,
     Bury,
     Cancel,
+    LimitInfo,
     QueueInfo,
+    RateLimited,
     Retry,
     Snooze,
     TaskContext,
@@ -43,6 +45,22 @@ def raw(data: bytes) -> None: ...
 @task(timeout=timedelta(seconds=3), backoff=lambda attempt: attempt * 2.0, keep="none")
 async def count(words: list[str], *, upper: bool = False) -> int:
     raise NotImplementedError
+
+
+@task(max_concurrency=4, rate_limit="100/s", concurrency_key="tenant")
+async def convert(path: str) -> None:
+    raise RateLimited(timedelta(seconds=3))
+
+
+@task(max_concurrency=1, concurrency_key=lambda customer, path: customer)
+async def upload(customer: str, path: str) -> None: ...
+
+
+async def limits(proc: TaskProcessor) -> list[LimitInfo]:
+    await proc.set_limit(convert, max_concurrency=8)
+    await proc.set_limit("app.upload", max_concurrency=None, rate_limit="5/s")
+    cleared: bool = await proc.clear_limit(upload)
+    return await proc.get_limits() if cleared else []
 
 
 class Service:
