@@ -28,7 +28,7 @@ for _, one in ipairs(asked) do
   local version = table.concat({
     n[1] or 0, n[2] or 0, n[3] or 0, redis.call('HGET', key(P, 't', tenant), 'cancelled') or 0, -- all that takes tasks away
   }, ':')
-  local running, ready, still = one[3], ready_in(P, q, tenant), version == one[5]
+  local running, still, ready, held = one[3], version == one[5], ready_in(P, q, tenant)
   ready = ready and ready + one[4] or still and one[6] or nil
   if a.claimed - a.settled ~= running and not still then
     running = exact and running_in(P, q, tenant) or nil
@@ -37,6 +37,6 @@ for _, one in ipairs(asked) do
   end
   if not ready then out[#out + 1] = {'unsure', 'line', q, tenant, version} end
   audit_account(P, a, ready, running, mend, out)
-  if ready then audit_place(P, a, ready, mend, out) end
+  if ready then audit_place(P, a, ready, held or ready, mend, out) end
 end
 return mend and ledger_keep(P, call, out) or out

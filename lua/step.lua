@@ -14,7 +14,8 @@
 -- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more, broken}, claims
 --   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
 --   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
--- Includes: guard, now, apart, settle_check, settle, claim_queue, twins, next_due, replay, wake
+-- Includes: guard, now, apart, settle_check, settle, claim_queue, twins, next_due, replay, wake,
+--   limit_next
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -50,7 +51,7 @@ local lost, again = settle(P, now_ms, us, groups, broken)
 local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
-  ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken,
+  ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 500, short = 0,
 }
 if not state[2] then
   for _, q in ipairs(queues) do
@@ -66,6 +67,9 @@ if not state[2] then
   end
 end
 if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end
+for l in pairs(c.next) do
+  if apart(broken, 'limit', l, limit_next, P, us, l) and want > 0 then more = 1 end
+end
 if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))
   if redis.call('ZADD', key(P, 'leases'), unpack(c.leases)) < #c.ids then twins(P, c) end

@@ -26,6 +26,7 @@ from taskproc.errors import (
 )
 from taskproc.handlers import method, task
 from taskproc.injection import Depends, inject
+from taskproc.limits import LimitInfo
 from taskproc.model import (
     AttemptError,
     AuditDifference,
@@ -50,7 +51,7 @@ from taskproc.model import (
     WorkerInfo,
 )
 from taskproc.options import CallNext, Middleware
-from taskproc.outcome import Bury, Cancel, Retry, Snooze
+from taskproc.outcome import Bury, Cancel, RateLimited, Retry, Snooze
 from taskproc.processor import TaskProcessor
 from taskproc.processor.tenant import Tenant
 from taskproc.serializing import Serializer
@@ -76,6 +77,7 @@ __all__ = [
     "HandlerError",
     "HandlerInfo",
     "InvalidValue",
+    "LimitInfo",
     "Middleware",
     "NoSuchModule",
     "NotFound",
@@ -85,6 +87,7 @@ __all__ = [
     "Progress",
     "QueueInfo",
     "QuotaExceeded",
+    "RateLimited",
     "RedisFull",
     "RedisUnavailable",
     "ResultNotKept",

@@ -61,6 +61,16 @@ def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place
     return options.queue or own or queue, options.delay_ms, options.due_ms
 
 
+def extension_of(
+    options: CallOptions, handler: Handler | None, tenant: str, args: Sequence[object], kwargs: dict[str, object]
+) -> dict[str, object]:
+    """What goes with a task beside its payload. Raises what its handler's ``concurrency_key`` raises."""
+    found = (options if handler is None else options.of(handler.options.keep)).extension()
+    if handler is not None and handler.limit is not None:
+        found["l"] = handler.limit.of(tenant, args, kwargs)
+    return found
+
+
 def _only(handler: Handler, args: Sequence[object]) -> object:
     if len(args) != 1:
         raise InvalidValue(f"{handler.name} takes raw bytes: enqueue it with one argument of bytes")
@@ -164,14 +174,16 @@ class Batch:
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        extension = (options if found.options.keep is None else options.of(found.options.keep)).extension()
+        extension = extension_of(options, found, self._tenant, args, kwargs)
         if options.unique or found.options.unique:
             extension |= self._maker.lock(options, found, self._tenant, args, kwargs, payload)
         return self._add(place_of(options, found, self._queue), extension, payload)
 
     def _enqueue_raw(self, options: CallOptions, name: str, data: bytes) -> TaskId[Any]:
         payload = raw_payload(name, data, self._maker.max_payload)
-        extension = options.extension() | self._maker.lock(options, name, self._tenant, (), {}, payload)
+        known = self._maker.registry.declared(name)
+        extension = extension_of(options, known, self._tenant, (data,), {})
+        extension |= self._maker.lock(options, name, self._tenant, (), {}, payload)
         return self._add(place_of(options, None, self._queue), extension, payload)
 
     def _add(self, place: Place, extension: dict[str, object], payload: bytes) -> TaskId[Any]:
@@ -191,6 +203,9 @@ class Batch:
         self._check_open()
         found = self._maker.registry.of(handler)
         place, extension = place_of(options, found, self._queue), options.of(found.options.keep).extension()
+        limited = found.limit
+        if limited is not None and not limited.varies:
+            extension["l"], limited = limited.of(self._tenant, (), {}), None
         self._check_queue(place[0])
         segment, limit, locals_, count = self._segment, self._maker.max_payload, self._locals, 0
         dump = (
@@ -203,11 +218,12 @@ class Batch:
             payload = dump(row, {})
             if len(payload) > limit:
                 check_size(found.name, payload, limit)
+            own = extension
+            if limited is not None:
+                own = {**own, "l": limited.of(self._tenant, row, {})}
             if unique:
-                lock = self._maker.lock(options, found, self._tenant, row, {}, payload)
-                segment.add(place, next(locals_), extension | lock, payload)
-            else:
-                segment.add(place, next(locals_), extension, payload)
+                own = own | self._maker.lock(options, found, self._tenant, row, {}, payload)
+            segment.add(place, next(locals_), own, payload)
             count += 1
             if segment.waiting:
                 await segment.flush()
@@ -235,7 +251,8 @@ class Batch:
         lock = self._maker.lock(options, found, self._tenant, args, kwargs, payload)
         if self._maker.sealer is not None:
             payload = self._maker.sealer.seal(self._tenant, self.id, queue, local, payload)
-        body = write_continuation(local, {"p": self.id, **options.of(found.options.keep).extension(), **lock}, payload)
+        extension = {"p": self.id, **extension_of(options, found, self._tenant, args, kwargs), **lock}
+        body = write_continuation(local, extension, payload)
         self.continuations.append(f"{options.on} {queue} {delay_ms or 0}\n".encode() + body)
 
 

@@ -14,6 +14,7 @@ from taskproc import backoff as backoffs
 from taskproc.backoff import Backoff
 from taskproc.errors import HandlerError, InvalidValue
 from taskproc.injection import Injected, check_marks, marks
+from taskproc.limits import ConcurrencyKey, Limit
 from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown, text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +42,7 @@ class TaskOptions:
     timeout_ms: int | None = None
     executor: Executor | None = None
     keep: Keep | None = None
+    limit: Limit | None = None
     raw: bool = False
     unique: Unique | None = None
     unique_for_ms: int | None = None
@@ -63,6 +65,9 @@ def task(
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     timeout: Duration | None = None,
     executor: Executor | None = None,
+    max_concurrency: int | None = None,
+    concurrency_key: ConcurrencyKey | None = None,
+    rate_limit: str | None = None,
     keep: Keep | None = None,
     raw: bool = False,
     unique: Unique | None = None,
@@ -80,6 +85,9 @@ def task(
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
     timeout: Duration | None = None,
     executor: Executor | None = None,
+    max_concurrency: int | None = None,
+    concurrency_key: ConcurrencyKey | None = None,
+    rate_limit: str | None = None,
     keep: Keep | None = None,
     raw: bool = False,
     unique: Unique | None = None,
@@ -88,6 +96,8 @@ def task(
     """Mark a function as a handler; it stays a plain function.
 
     ``timeout`` is a duration for each attempt. ``retry_on``: other exceptions bury the task at once.
+    ``max_concurrency``: so many of its tasks run at once, over all processes. ``rate_limit``: so many start in a time, as
+    ``"100/s"``. ``concurrency_key`` makes both hold for each key: ``"tenant"``, or a function of the handler's arguments.
     ``raw``: the function receives the bytes of ``enqueue_raw``. ``unique``: while an equal task of the tenant's is
     there none is stored; ``unique_for``: within this time of the enqueue instead. Raises InvalidValue for an option that
     makes no sense and HandlerError for what can't be a handler: a lambda, a local function, a
@@ -104,6 +114,7 @@ def task(
         timeout_ms=None if timeout is None else milliseconds("timeout", timeout, positive=True),
         executor=_choice("executor", executor, (None, "process")),
         keep=_choice("keep", keep, KEEPS),
+        limit=Limit.check(max_concurrency, concurrency_key, rate_limit),
         raw=_choice("raw", raw, (True, False)),
         unique=chosen,
         unique_for_ms=lasts,

@@ -5,7 +5,8 @@ stand here, which ``make check`` verifies.
 
 All keys of an instance carry one hash tag, so that they lie in one slot of a cluster and every script
 is legal there. Where a tenant's name is part of a key it stands last, so that no name reaches another
-tenant's keys. ``seg`` is a batch's id, or for a large append that id, ``+`` and a nonce.
+tenant's keys. ``seg`` is a batch's id, or for a large append that id, ``+`` and a nonce; for tasks
+of a limit ``!`` and the limit follow.
 """
 
 from typing import NamedTuple
@@ -51,7 +52,7 @@ KEYS = (
         "b:<seg>",
         "hash",
         "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, ended, queues, "
-        "continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones by list",
+        "continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones, tickets and limits by list",
         "pruned",
     ),
     Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),
@@ -76,13 +77,21 @@ KEYS = (
     Key("run", "hash", "running tasks: id → queue, time of claim and progress, body", "settle, rescue"),
     Key("leases", "zset", "task id and token → deadline (ms)", "settle, rescue"),
     Key("cx", "zset", "running tasks that are being cancelled → since (ms)", "settle, rescue"),
-    Key("delayed", "zset", "segment and queue → its earliest due task (ms)", "empty"),
+    Key("delayed", "zset", "segment and queue → its earliest due task (ms); ! and a limit → when it goes on", "empty"),
     Key("dead:<queue>", "zset", "batch → its earliest dead letter (ms)", "empty"),
     Key("settled", "zset", "settled batches, and dead letters and records of open batches → since (ms)", "pruned"),
     Key("staging", "zset", "segments being staged → last chunk (ms)", "commit, pruned"),
     Key("uniq", "hash", "unique locks: digest → task, segment, end (ms)", "released, drained"),
     Key("uniqends", "zset", "unique locks with a time → its end (ms)", "released, drained"),
     Key("unlock", "zset", "segments that were dropped or cancelled with unique locks → since (ms)", "drained"),
+    Key("limits", "hash", "limits: digest of a handler's name → the code's word; with ! behind it → an operator's", "stays"),
+    Key("lim:<limit>", "set", "running tasks of a limit", "settle, rescue"),
+    Key("lims:<handler>", "set", "limits of a handler's keys that have running tasks", "empty"),
+    Key("rate:<limit>", "hash", "when the next may start (µs); until when a handler has it held", "PX of both"),
+    Key("waits:<handler>", "set", "limits of a handler that have lists waiting", "empty"),
+    Key("park:<limit>", "set", "queues in which lists wait for a limit", "empty"),
+    Key("held:<queue>", "set", "limits for which lists of a queue wait", "empty"),
+    Key("park:<limit>:<queue>", "zset", "segments whose tasks wait → their turn", "goes on, cancel"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
     Key("worker:<worker>", "string", "what a live worker says of itself", "PX 2 × lease"),

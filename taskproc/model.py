@@ -246,6 +246,7 @@ class BatchQueue:
     dead: int
     next_due: datetime | None
     in_line: bool
+    limited: int
     tenants_before: int | None
     batches_before: int | None
     tasks_before: int | None

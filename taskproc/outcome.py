@@ -1,7 +1,7 @@
 """How an execution of a task ends: what handlers raise, and the outcome values that settle it.
 
-A handler returns (done), raises (a failed attempt), or raises one of ``Retry``, ``Snooze``, ``Bury`` and
-``Cancel``. The executor makes one outcome of it, and one place turns outcomes into settlements.
+A handler returns (done), raises (a failed attempt), or raises one of ``Retry``, ``Snooze``, ``RateLimited``,
+``Bury`` and ``Cancel``. The executor makes one outcome of it, and one place turns outcomes into settlements.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,17 @@ class Snooze(Signal):
     def __init__(self, delay: Duration) -> None:
         super().__init__(delay)
         self.delay_ms = milliseconds("delay", delay)
+
+
+class RateLimited(Signal):
+    """Something outside takes no more for a while: the task's limit, its key or its handler, waits so long.
+
+    The task is handed back and the attempt doesn't count. Where the handler has no limit, this task alone waits.
+    """
+
+    def __init__(self, retry_after: Duration) -> None:
+        super().__init__(retry_after)
+        self.delay_ms = milliseconds("retry_after", retry_after)
 
 
 class Bury(Signal):
@@ -87,6 +98,13 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """The task is handed back, the attempt not counted, and its limit waits."""
+
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """This worker doesn't know the handler: handed back for another that may, for as long as the grace lasts."""
 
@@ -95,4 +113,4 @@ class Unknown:
     error: BaseException
 
 
-Outcome = Done | Again | Dead | Cancelled | Released | Unknown
+Outcome = Done | Again | Dead | Cancelled | Released | Limited | Unknown

@@ -35,6 +35,7 @@ from taskproc.handlers import (
     where,
 )
 from taskproc.injection import Wants, hints, marks, wants
+from taskproc.limits import HandlerLimit
 from taskproc.results import Results
 from taskproc.serializing import SerializedArguments, Serializer
 
@@ -64,6 +65,11 @@ class Handler:
     def results(self) -> Results:
         """What it returns, on its way to a record and back."""
         return Results(self.name, self.function)
+
+    @cached_property
+    def limit(self) -> HandlerLimit | None:
+        """What limits its tasks, if anything does."""
+        return None if self.options.limit is None else HandlerLimit(self.name, self.options.limit)
 
     @cached_property
     def injected(self) -> tuple[str, ...]:
@@ -141,6 +147,8 @@ class Registry:
         self._by_function: dict[object, Handler] = {}
         self._by_class: dict[tuple[object, type], Handler] = {}
         self._by_name: dict[str, Handler] | None = None
+        self._declared: dict[str, FunctionType] = {}
+        self._last: FunctionType | None = None
 
     def include(self, modules: Iterable[str]) -> None:
         """Include more modules. Raises NoSuchModule; HandlerError for a second handler of a name."""
@@ -236,6 +244,13 @@ class Registry:
             if told and "<locals>" not in cls.__qualname__ and _inherits(cls, handler):
                 yield self._by_class.get((handler.function, cls)) or self._derive(handler, cls)
 
+    def declared(self, name: str) -> Handler | None:
+        """A handler that was marked by ``@task`` where the program imported it, by its name; nothing is imported for it."""
+        if DECLARED and self._last is not DECLARED[-1]:
+            self._declared, self._last = {known: f for f in DECLARED for known in names_of(f)}, DECLARED[-1]
+        found = self._declared.get(name)
+        return None if found is None else self.of(found)
+
     def named(self, name: str) -> Handler | None:
         """The handler that a stored task names, or None: nothing is ever imported for it."""
         return self._loaded().get(name)
@@ -251,6 +266,13 @@ class Registry:
         if missing:
             told = "; ".join(f"{queue} ({', '.join(sorted(names))})" for queue, names in sorted(missing.items()))
             raise InvalidValue(f"queues: handlers have queues of their own that are not among them: {told}")
+
+    def limits(self) -> dict[str, dict[str, object] | None]:
+        """What the code says of the limits of all handlers that may run, by their names; None for one that has none."""
+        if self._by_name is None:
+            self.load()
+        assert self._by_name is not None
+        return {h.name: h.limit.limit.told(h.name) if h.limit else None for h in self._by_name.values()}
 
     def names(self) -> list[str]:
         """The names of all handlers that may run."""

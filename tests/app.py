@@ -5,7 +5,7 @@ import os
 import time
 
 from taskproc import TaskProcessor
-from tests import breaking, forms, handlers
+from tests import breaking, forms, handlers, limited
 
 shift = float(os.environ.get("TASKPROC_TEST_SHIFT", 0))
 """How many seconds this process's wall clock is off."""
@@ -17,6 +17,6 @@ if shift:
 proc = TaskProcessor(
     os.environ["TASKPROC_TEST_URL"],
     prefix=os.environ["TASKPROC_TEST_PREFIX"],
-    include=[handlers, breaking, forms],
+    include=[handlers, breaking, forms, limited],
     **json.loads(os.environ.get("TASKPROC_TEST_OPTIONS", "{}")),
 )

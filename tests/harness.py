@@ -114,8 +114,9 @@ class Instance:
         return float(seconds + us / 1e6)
 
     def keys(self) -> list[bytes]:
-        """All keys of the instance."""
-        return sorted(self.client.scan_iter(f"{{{self.name}}}:*", count=1000))
+        """All keys of the instance, but that of what the code says of limits, which stays."""
+        limits = f"{{{self.name}}}:limits".encode()
+        return sorted(name for name in self.client.scan_iter(f"{{{self.name}}}:*", count=1000) if name != limits)
 
     def names(self, part: str = "", less: str | None = None) -> list[str]:
         """The names of its keys that have a part, and not another."""

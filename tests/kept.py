@@ -37,7 +37,7 @@ def append(direct: Direct, batch: str, nonce: str, start: int, count: int) -> li
     seg = f"{batch}+{nonce}"
     lists = to_json([["r", "q", count, 0, False, count]])
     assert direct.call("batch_stage", seg, 0, 1, lists, *(kept(start + n) for n in range(count))) == [b"ok"]
-    sizes = to_json([["r", "q", count], ["rec", "", count, f"{start:010}"]])
+    sizes = to_json([["r", "q", count], ["rec", "", count, False, 0, f"{start:010}"]])
     return list(direct.once("segment_commit", batch, "acme", seg, "", sizes))
 
 

@@ -78,7 +78,7 @@ def stage(direct: Direct, seg: str, *bodies: bytes, chunk: int = 0) -> Answer:
 
 def commit(direct: Direct, seg: str, count: int) -> Answer:
     """Commit what was staged."""
-    sizes = to_json([["r", "q", count, 1]] if count else [])
+    sizes = to_json([["r", "q", count, False, 1]] if count else [])
     if len(seg) == 22:
         return direct.once("batch_commit", seg, "acme", "", "", "", sizes)
     return direct.once("segment_commit", seg[:22], "acme", seg, "", sizes)

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 
+from tests.model_limits import Limits
 from tests.parts import ENDED, Batch, Continuation, Lock, Made, Record, Task, Tenant
 
 
@@ -27,7 +28,8 @@ class Model:
         """Digest → task, when it ends (0: with the task), whether the task is done."""
         self.paused = False
         self.fifo: set[str] = set()
-        self.limits: dict[str, int] = {}
+        self.rooms: dict[str, int] = {}
+        self.limits = Limits()
 
     # reading
 
@@ -48,11 +50,19 @@ class Model:
         """Whether a queue has no room for tasks."""
         more = Counter(task[1] for task in tasks)
         waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
-        return any(waiting[queue] + n > self.limits.get(queue, 10**9) for queue, n in more.items())
+        return any(waiting[queue] + n > self.rooms.get(queue, 10**9) for queue, n in more.items())
 
     def tenant(self, name: str) -> Tenant:
         """A tenant's totals, made at first use."""
         return self.tenants.setdefault(name, Tenant())
+
+    def running(self, limit: str) -> set[str]:
+        """The tasks of a limit that run."""
+        return {task.id for task in self.tasks.values() if task.limit == limit and task.state == "running"}
+
+    def free(self, limit: str, us: int) -> int:
+        """How many tasks of a limit may start."""
+        return self.limits.room(limit, len(self.running(limit)), us) if limit else 10**6
 
     def left(self, name: str) -> int:
         """How many of a tenant's tasks have not settled."""
@@ -203,10 +213,13 @@ class Model:
             return
         if stopping and verb != "done":
             verb = "cancelled"
+        if verb == "limited" and task.limit:
+            self.limits.hold(task.limit, self.now, delay)
+            delay = 0
         task.errors += verb in ("retry", "expired", "dead")
         attempt = task.attempts + 1
-        if verb in ("retry", "expired", "release"):
-            task.attempts += verb != "release"
+        if verb in ("retry", "expired", "release", "limited"):
+            task.attempts += verb not in ("release", "limited")
             task.deliveries += 1
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tests.model_limits import limit_of
+
 ENDED = {"done", "failed", "cancelled"}
 
 Lock = tuple[str, int]
@@ -33,6 +35,11 @@ class Task:
     kept: bool = False
     errors: int = 0
     lock: Lock | None = None
+
+    @property
+    def limit(self) -> str:
+        """The limit under which it runs, or none."""
+        return limit_of(self.id[22:])
 
 
 @dataclass

@@ -11,6 +11,7 @@ from hypothesis.stateful import precondition, rule
 
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
+from tests.model_limits import limit_of
 from tests.parts import Batch, Continuation, Lock, Made, Task
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
@@ -21,7 +22,7 @@ tenants = st.sampled_from(TENANTS)
 delays = st.sampled_from([0, 0, 0, 500, 2_000])
 kept = st.sampled_from([False, False, True])
 locks = st.sampled_from([None, None, ("a", 0), ("b", 0), ("c", 900)])
-tasks = st.lists(st.tuples(queues, delays, kept, locks), max_size=5)
+tasks = st.lists(st.tuples(queues, delays, kept, locks), max_size=7)
 policies = st.sampled_from(["", "", "1", "2", "50%"])
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])
@@ -65,33 +66,38 @@ class StoreCalls(StoreMachine):
 
     def lists(self, made: list[Made]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
-        places: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        records: Counter[tuple[str, int]] = Counter()
+        places: dict[tuple[str, int, str], list[bytes]] = defaultdict(list)
+        records: Counter[tuple[str, int, str]] = Counter()
         for local, queue, delay, keep, lock in made:
-            places[queue, delay].append(body(local, keep, lock))
-            records[queue, delay] += keep
+            place = queue, delay, list_of(local, delay)
+            places[place].append(body(local, keep, lock))
+            records[place] += keep
         lists = [
-            ["d" if delay else "r", queue, len(bodies), delay, False, records[queue, delay], 1]
-            for (queue, delay), bodies in places.items()
+            ["d" if place[1] else "r", place[0], len(bodies), place[1], False, records[place], 1, *filter(None, place[2:])]
+            for place, bodies in places.items()
         ]
         return orjson.dumps(lists), [body for bodies in places.values() for body in bodies]
 
     def stage(self, seg: str, made: list[Made], stamp: int) -> list[list[Any]]:
         """Stage tasks in chunks of two, each sent twice; what must be there."""
-        sizes: Counter[tuple[str, str]] = Counter()
+        sizes: Counter[tuple[str, ...]] = Counter()
         for chunk, at in enumerate(range(0, len(made), 2)):
             lists, bodies = self.lists(made[at : at + 2])
             answer, again = (self.call("batch_stage", seg, chunk, stamp, lists, *bodies) for _ in range(2))
             assert answer == again
             assert answer[0] == b"ok"
-            for _, queue, delay, keep, _ in made[at : at + 2]:
-                sizes["d" if delay else "r", queue] += 1
+            for local, queue, delay, keep, _ in made[at : at + 2]:
+                sizes["d" if delay else "r", queue, *filter(None, [list_of(local, delay)])] += 1
                 sizes["rec", ""] += keep
-            for kind, queue, n in orjson.loads(answer[1]) if len(answer) > 1 else ():
-                sizes[kind, queue] -= n
+            for kind, queue, n, *limit in orjson.loads(answer[1]) if len(answer) > 1 else ():
+                sizes[kind, queue, *limit] -= n
         assert self.call("batch_stage", seg, 99, stamp, b"[]")[0] == b"gap"
         first = next((local for local, _, _, keep, _ in made if keep), "")
-        return [[kind, queue, n, first if kind == "rec" else 1] for (kind, queue), n in sizes.items() if n]
+        return [
+            [kind, queue, n, *(limit or [False]), int(kind != "rec"), *([first] if kind == "rec" else [])]
+            for (kind, queue, *limit), n in sizes.items()
+            if n
+        ]
 
     @rule(data=st.data(), tenant=tenants, wanted=tasks, key=keys, staged=st.booleans())
     def append(self, data: st.DataObject, tenant: str, wanted: list[Any], key: str, staged: bool) -> None:
@@ -163,6 +169,12 @@ class StoreCalls(StoreMachine):
 
     # workers
 
+    @rule(data=st.data(), tenant=tenants, queue=queues, staged=st.booleans(), worker=st.sampled_from(["w1", "w2"]))
+    def crowd(self, data: st.DataObject, tenant: str, queue: str, staged: bool, worker: str) -> None:
+        """More than limits let run at once."""
+        self.create(tenant, [(queue, 0, False, None)] * 7, [], "", staged, "")
+        self.step(data, worker, 6, [queue, *(other for other in QUEUES if other != queue)], 2)
+
     @rule(data=st.data(), worker=st.sampled_from(["w1", "w2"]), want=st.integers(0, 4), served=st.permutations(QUEUES),
           most=st.integers(1, 2))  # fmt: skip
     def step(self, data: st.DataObject, worker: str, want: int, served: list[str], most: int) -> None:
@@ -177,16 +189,17 @@ class StoreCalls(StoreMachine):
         groups: dict[tuple[str, str], list[Any]] = {}
         for member, task_id in chosen + [(m, m[:32]) for m in stale]:
             verb = data.draw(
-                st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release"]), label="verb"
+                st.sampled_from(["", "", "done", "retry", "dead", "drop", "cancelled", "release", "limited"]), label="verb"
             )
             task = self.model.tasks.get(task_id)
-            if task is not None and (task.kept or task.attempts or task.lock):  # workers say it of those that hold something
+            limited = bool(limit_of(task_id[22:]))  # workers say it of those that hold something
+            if limited or (task is not None and (task.kept or task.attempts or task.lock)):
                 verb = verb or "done"
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
             group[2] += 1_000
             group[3].append(member)
-            delay = data.draw(delays, label="delay") if verb in ("retry", "release") else 0
+            delay = data.draw(delays, label="delay") if verb in ("retry", "release", "limited") else 0
             if verb:
                 error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else "j7" if verb == "done" else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
@@ -219,11 +232,8 @@ class StoreCalls(StoreMachine):
 
     def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
         """What a step has claimed: as much as there was, from the first queues first."""
-        left = 0 if self.model.paused else want
-        expected = {}
-        for queue in queue_names:
-            expected[queue] = min(left, self.model.count(queue, "ready"))
-            left -= expected[queue]
+        left, us = 0 if self.model.paused else want, self.us
+        free = Counter(t.queue for t in self.model.tasks.values() if t.state == "ready" and not t.limit)
         claimed: Counter[str] = Counter()
         for queue, tenant, batch, _, bodies in answer[7]:
             for stored in bodies:
@@ -232,9 +242,18 @@ class StoreCalls(StoreMachine):
                 assert (task.state, task.queue, task.batch.tenant) == ("ready", queue.decode(), tenant.decode())
                 assert (body.number("a"), body.number("d"), body.payload) == (task.attempts, task.deliveries, BODY)
                 assert (body.text("p") or "") == task.parent
+                assert self.model.free(task.limit, us) > 0, f"{task.limit} has no room"
+                self.model.limits.start(task.limit, us)
                 task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
                 claimed[queue.decode()] += 1
-        assert claimed == Counter({queue: n for queue, n in expected.items() if n})
+                free[queue.decode()] -= not task.limit
+        assert sum(claimed.values()) <= left
+        for at, queue in enumerate(queue_names):  # what nothing holds up goes first by queue, and as far as there is room
+            assert not free[queue] or not any(claimed[later] for later in queue_names[at + 1 :])
+            assert not free[queue] or sum(claimed.values()) == left
+        if sum(claimed.values()) < left and not answer[8]:
+            waiting = [t for t in self.model.tasks.values() if t.state == "ready" and t.queue in queue_names]
+            assert not [t for t in waiting if self.model.free(t.limit, us) > 0]
 
     @rule(worker=st.sampled_from(["w1", "w2"]))
     def renew(self, worker: str) -> None:
@@ -289,13 +308,21 @@ def own(wanted: list[Any], start: int, tenant: str) -> list[Made]:
     ]
 
 
+def list_of(local: str, delay: int) -> str:
+    """The limit by which a ready task is put on a list: its own, or one of all keys of a handler."""
+    limit = "" if delay else limit_of(local)
+    return limit.partition(".")[0] + "." if "." in limit and local[-1] in "02468" else limit
+
+
 def body(local: str, keep: bool, lock: Lock | None, **more: str) -> bytes:
-    """The body of a task."""
+    """The body of a task, with its limit."""
     fields: dict[str, object] = dict(more)
     if keep:
         fields["k"] = "a"
     if lock is not None:
         fields |= {"u": lock[0], "v": lock[1]}
+    if limit_of(local):
+        fields["l"] = limit_of(local)
     return local.encode() + (b"+" + orjson.dumps(fields) + b"\n" if fields else b".") + BODY
 
 
@@ -303,8 +330,9 @@ def in_order(made: list[Made], staged: bool) -> list[Made]:
     """Tasks in the order in which they are looked at: by chunk, then by where they go."""
     found: list[Made] = []
     for chunk in [made[at : at + 2] for at in range(0, len(made), 2)] if staged else [made]:
-        places = list(dict.fromkeys(one[1:3] for one in chunk))
-        found += sorted(chunk, key=lambda one: places.index(one[1:3]))
+        place = {one[0]: (*one[1:3], list_of(one[0], one[2])) for one in chunk}
+        places = list(dict.fromkeys(place.values()))
+        found += sorted(chunk, key=lambda one: places.index(place[one[0]]))
     return found
 
 

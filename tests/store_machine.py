@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from taskproc.keys import SCHEMA
 from taskproc.store.lua import load, names
 from tests.model import Model
+from tests.model_limits import START
 from tests.parts import Task
 from tests.sweep import Sweep
 
@@ -70,7 +71,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def set_clock(self) -> None:
         """Tell the server the model's time; each call is a little later than the one before."""
-        self.client.set(PREFIX + "clock", self.model.now * 1000 + self.calls % 1000)
+        self.us = self.model.now * 1000 + self.calls % 1000
+        self.client.set(PREFIX + "clock", self.us)
 
     def call(self, script: str, *args: Any) -> Any:
         """Call a script the way the store does: by its hash, by its text where that isn't known."""
@@ -103,6 +105,8 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         """The instance is there."""
         self.call("instance_open", SCHEMA)
+        for name, words in START.items():
+            self.call("limit_set", self.ledger(), name, "", orjson.dumps(words))
 
     def teardown(self) -> None:
         """Whatever is left can be ended, and then no key is left."""
@@ -160,9 +164,16 @@ class StoreMachine(RuleBasedStateMachine):
     def limit(self, queue: str, limit: int | None) -> None:
         """A queue takes no more than so many waiting tasks, or any number."""
         assert self.call("queue_limit", queue, "" if limit is None else limit) == [b"ok"]
-        self.model.limits.pop(queue, None)
+        self.model.rooms.pop(queue, None)
         if limit is not None:
-            self.model.limits[queue] = limit
+            self.model.rooms[queue] = limit
+
+    @rule(name=st.sampled_from(sorted(START)), most=st.sampled_from([0, 1, 1, 2, -1]))
+    def set_limit(self, name: str, most: int) -> None:
+        """An operator changes a limit."""
+        self.model.limits.most[name] = most
+        self.call("limit_set", self.ledger(), name, "!", orjson.dumps({"m": most}))
+        assert self.call("limit_wake", name, "0") == [b"0", []]
 
     @rule()
     def audit(self) -> None:
@@ -177,6 +188,8 @@ class StoreMachine(RuleBasedStateMachine):
         for index, of in ((part[0], name.partition(":")[2]) for part, name in zip(split, state, strict=True)):
             if index in ("dead", "tb"):
                 seen += self.call("audit_index", look, index, of, 1_000, "0")[1:]
+        limits = {name.split(":")[1] for name in state if name.startswith(("lim:", "park:"))}
+        seen += self.call("audit_limits", look, *sorted(limits))[1:]
         lists = [name.split(":")[1:] for name in state if name.startswith("b:") and name.count(":") == 3]
         lists += [[*name.split(":")[1:], ""] for name in state if name.endswith(":rec")]
         seen += self.call("audit_lists", look, orjson.dumps(lists))[1:]

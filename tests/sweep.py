@@ -37,6 +37,7 @@ class Sweep:
     def run(self) -> list[str]:
         """Keys that should not be there, with their types."""
         self.client.hdel(self.key("m"), "paused")
+        self._lift()
         for batch in self._batches():
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
@@ -50,6 +51,18 @@ class Sweep:
         self._age("uniqends")
         exhaust(lambda: self.call("unique_prune", 500)[1])
         return [f"{k} ({self.client.type(k).decode()})" for k in self.keys() if self._leaked(k)]
+
+    def _lift(self) -> None:
+        """End all limits, which are settings and stay, and let go on what waits for them."""
+        for name in self.client.scan_iter(self.key("rate", "*"), count=1000):
+            self.client.delete(name)
+        limits = {field.decode() for field in self.client.hkeys(self.key("limits"))}
+        for field in sorted(limits):
+            self.ledgered("limit_set", field.rstrip("!"), "!" if field[-1] == "!" else "", "")
+        for limit in {field.rstrip("!") for field in limits}:
+            cursor: Any = "0"
+            while (cursor := self.call("limit_wake", limit, cursor)[0]) != b"0":
+                pass
 
     def _age(self, name: str) -> None:
         """Let the time come of all that an index holds."""
@@ -73,6 +86,8 @@ class Sweep:
     def _cancel_waiting(self) -> None:
         """Delayed tasks of the tenants' open batches."""
         for member in self.client.zrange(self.key("delayed"), 0, -1):
+            if member[:1] == b"!":
+                continue
             seg, _, queue = member.decode().partition(":")
             for local in self.client.zrange(self.key("b", seg, "d", queue), 0, -1):
                 self.ledgered("task_cancel", seg[:22] + local.decode(), "", "")

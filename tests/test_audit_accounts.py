@@ -165,7 +165,7 @@ def test_a_batch_without_ready_tasks_stands_in_no_line(direct: Direct) -> None:
     direct.create(1)
     batch = direct.create(1, delay=10)
     [place] = direct.call("batch_explain", batch)[3:]
-    assert place[6:] == [0, -1, -1, -1]
+    assert place[6:] == [0, -1, -1, -1, 0]
 
 
 @pytest.mark.parametrize(("mode", "most", "before"), [("fair", 10_000, [0, 9_999, -1]), ("fifo", 1_000, [-1, -1, 999])])
@@ -174,6 +174,6 @@ def test_a_place_far_back_is_not_told(direct: Direct, mode: str, most: int, befo
     batch = direct.create(1)
     line = direct.key("lane", "q", "acme") if mode == "fair" else direct.key("fifo", "q")
     direct.client.lpush(line, *["c" * 22 + ":1"] * (most - 1))
-    assert direct.call("batch_explain", batch)[3][6:] == [1, *before]
+    assert direct.call("batch_explain", batch)[3][6:] == [1, *before, 0]
     direct.client.lpush(line, "c" * 22 + ":1")
-    assert direct.call("batch_explain", batch)[3][6:] == [1, 0 if mode == "fair" else -1, -1, -1]
+    assert direct.call("batch_explain", batch)[3][6:] == [1, 0 if mode == "fair" else -1, -1, -1, 0]

@@ -60,7 +60,7 @@ def test_what_was_not_staged_whole_is_not_committed(direct: Direct) -> None:
     lists = to_json([["r", "q", 2, 0, False, 2]])
     assert direct.call("batch_stage", batch, 0, 0, lists, kept(0), kept(1)) == [b"ok"]
     direct.client.hdel(direct.key("b", batch, "rec"), "0000000001")
-    sizes = to_json([["r", "q", 2], ["rec", "", 2, "0000000000"]])
+    sizes = to_json([["r", "q", 2], ["rec", "", 2, False, 0, "0000000000"]])
     assert direct.once("batch_commit", batch, "acme", "", "", "", sizes) == [b"gap"]
     assert direct.call("stage_drop", batch) == [b"ok"]
     assert direct.named(batch) == []
@@ -96,7 +96,7 @@ def test_a_large_payload_of_a_segment_stays_with_its_record(direct: Direct) -> N
     seg, stub = f"{batch}+1234567890", b'0000005000*{"g":"' + f"{batch}+1234567890".encode() + b'","k":"a","z":9}\n'
     lists = to_json([["r", "q", 1, 0, False, 1], ["big", "", 1, 0]])
     assert direct.call("batch_stage", seg, 0, 1, lists, stub, "0000005000", "x" * 9_000) == [b"ok"]
-    sizes = to_json([["r", "q", 1], ["big", "", 1], ["rec", "", 1, "0000005000"]])
+    sizes = to_json([["r", "q", 1], ["big", "", 1], ["rec", "", 1, False, 0, "0000005000"]])
     assert direct.once("segment_commit", batch, "acme", seg, "", sizes) == [b"ok"]
     assert direct.settle(direct.claim(2), "done") == []
     assert direct.client.hlen(direct.key("b", seg, "big")) == 1

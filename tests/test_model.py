@@ -15,6 +15,7 @@ import redis
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
+from tests.model_limits import KINDS
 from tests.servers import Server
 from tests.store_calls import StoreCalls
 from tests.store_machine import QUEUES, TENANTS
@@ -37,6 +38,7 @@ class Store(StoreCalls):
         self.compare_lines(state)
         self.compare_records(state)
         self.compare_locks(state)
+        self.compare_limits(state)
 
     def compare_records(self, state: dict[str, Any]) -> None:
         """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""
@@ -136,6 +138,9 @@ class Store(StoreCalls):
             lists = {
                 n.split(":")[1] for n, v in state.items() if n.startswith("b:") and n.endswith(f":r:{queue}") and any(v)
             }
+            held = held_in(state, queue)
+            assert held <= lists | {n.split(":")[1] for n in state if n.endswith(f":r:{queue}") and queue in self.model.fifo}
+            lists -= held
             if lists:
                 assert len(state.get(f"wake:{queue}", [])) == 1
             if queue in self.model.fifo:
@@ -146,15 +151,43 @@ class Store(StoreCalls):
                 assert all(tickets[seg] >= len([b for b in state[f"b:{seg}:r:{queue}"] if b]) for seg in lists)
                 continue
             ring = {tenant.decode() for tenant in state.get(f"ring:{queue}", {})}
-            assert ring == {tenant for tenant in TENANTS if self.model.count(queue, "ready", tenant=tenant)}
             laned = {seg.decode() for tenant in TENANTS for seg in state.get(f"lane:{queue}:{tenant}", [])}
+            assert ring >= {self.model.batches[seg[:22]].tenant for seg in lists}
+            assert ring <= {tenant for tenant in TENANTS if self.model.count(queue, "ready", tenant=tenant)}
             assert lists <= laned
+            assert not held & laned
         due = {
             n[2:].replace(":d:", ":"): min(float(d) for d in v.values())
             for n, v in state.items()
             if n.startswith("b:") and ":d:" in n
         }
-        assert {m.decode(): float(s) for m, s in state.get("delayed", {}).items()} == due
+        assert {m.decode(): float(s) for m, s in state.get("delayed", {}).items() if m[:1] != b"!"} == due
+
+    def compare_limits(self, state: dict[str, Any]) -> None:
+        """Slots are of running tasks; what waits for a limit is woken by somebody, or is in line."""
+        for limit in filter(None, dict.fromkeys(KINDS)):
+            slots = {task.decode() for task in state.get(f"lim:{limit}", [])}
+            assert slots == self.model.running(limit)
+        for queue in QUEUES:
+            line = [seg.decode() for tenant in TENANTS for seg in state.get(f"lane:{queue}:{tenant}", [])]
+            line += [ticket.decode().partition(":")[0] for ticket in state.get(f"fifo:{queue}", [])]
+            line = [seg for seg in line if state.get(f"b:{seg}:r:{queue}")]
+            for limit in filter(None, dict.fromkeys(KINDS)):
+                parked = state.get(f"park:{limit}:{queue}", {})
+                assert (queue.encode() in state.get(f"park:{limit}", [])) == bool(parked)
+                assert (limit.encode() in state.get(f"held:{queue}", [])) == bool(parked)
+                if not parked or any(seg.endswith("!" + limit) for seg in line):
+                    continue
+                if self.model.limits.room(limit, 0, self.us) == 0 and self.model.limits.most[limit[:10]] != 0:
+                    assert b"!" + limit.encode() in state["delayed"] or self.model.running(limit)
+                else:
+                    assert not self.model.free(limit, self.us) or b"!" + limit.encode() in state.get("delayed", {}), limit
+
+
+def held_in(state: dict[str, Any], queue: str) -> set[str]:
+    """The lists of a queue that wait for limits."""
+    names = [name for name in state if name.startswith("park:") and name.count(":") == 2 and name.endswith(":" + queue)]
+    return {seg.decode() for name in names for seg in state[name]}
 
 
 def counts(record: dict[str, bytes]) -> list[int]:

@@ -3,7 +3,7 @@ local function audit_line(P, tenant, seg, q, mend, out)
   local batch = string.sub(seg, 1, 22)
   local size = list_size(P, seg, 'r', q)
   local n = size - (redis.call('HGET', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q) or 0)
-  if n <= 0 then return end
+  if n <= 0 or limit_holds(P, seg, q) then return end
   local line = redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
   if line[1] == 'fifo' then
     local waiting, tickets = redis.call('LLEN', key(P, 'fifo', q)), 0

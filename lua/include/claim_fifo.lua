@@ -9,8 +9,15 @@ local function claim_fifo(P, c, q, n)
     local seg, count = string.match(ticket, '^(.*):(%d+)$')
     if seg then
       local before, want = #c.ids, math.min(tonumber(count), n - #c.ids + first)
-      local left, tenant = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, want, true)
-      if left and tonumber(count) > want then redis.call('LPUSH', line, seg .. ':' .. (count - want)) end
+      local left, tenant, used
+      if limit_of(seg) then
+        left, tenant, used = apart(c.broken, 'batch', seg, claim_limited, P, c, q, seg, want, tonumber(count))
+      else
+        left, tenant = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, want, true)
+      end
+      used = used or want
+      if left and tonumber(count) > used then redis.call('LPUSH', line, seg .. ':' .. (count - used)) end
+      if left and used == 0 then break end
       local got = #c.ids - before
       if got > 0 then
         if tenant then redis.pcall('HINCRBY', key(P, 'tq', q, tenant), 'claimed', got) end

@@ -8,10 +8,14 @@ local function claim_tenant(P, c, q, tenant, n)
     if taken >= n then break end
     c.visits = c.visits - 1
     local seg = redis.call('LMOVE', lane, lane, 'LEFT', 'RIGHT')
-    if not seg then return true end
-    if not apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) then
-      redis.call('RPOP', lane)
+    if not seg then
+      c.short = c.short + 1
+      return true
     end
+    local left
+    if limit_of(seg) then left = apart(c.broken, 'batch', seg, claim_limited, P, c, q, seg, n - taken)
+    else left = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) end
+    if not left then redis.call('RPOP', lane) end
   end
   return false
 end

@@ -4,6 +4,7 @@ local function drop_list(P, b, seg, kind, q)
   local record, field = key(P, 'b', b.id), 'tombs:' .. seg .. ':' .. q
   local n = list_size(P, seg, kind, q)
   if kind == 'r' then n = n - (redis.call('HGET', record, field) or 0) end
+  if kind == 'r' then limit_drop(P, seg, q) end
   redis.call('UNLINK', key(P, 'b', seg, kind, q))
   if kind == 'r' then
     redis.call('HDEL', record, field)

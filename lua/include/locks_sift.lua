@@ -1,7 +1,7 @@
 -- Leaves out of a chunk's lists the unique tasks whose equal is stored or stands before them; writes nothing.
 -- lists: as include/stage_put.lua has them, those with unique tasks marked by a 1 in the seventh place, and large payloads
 -- last. Returns the arguments that are left, where they begin, and the plan that include/locks_take.lua carries out: takes,
--- robbed, gone (local id → who has its lock), less ({kind, queue, n} left out); nil where an equal task is being staged.
+-- robbed, gone (local id → who has its lock), less ({kind, queue, n, limit} left out); nil where an equal task is being staged.
 local function locks_sift(P, now_ms, seg, lists, args, at)
   local plan, marked = {mine = {}, takes = {}, robbed = {}, gone = {}, less = {}}, false
   for _, list in ipairs(lists) do marked = marked or list[7] == 1 end
@@ -21,7 +21,7 @@ local function locks_sift(P, now_ms, seg, lists, args, at)
       end
     end
     at = at + width * list[3]
-    if n < list[3] then plan.less[#plan.less + 1] = {list[1], list[2], list[3] - n} end
+    if n < list[3] then plan.less[#plan.less + 1] = {list[1], list[2], list[3] - n, list[8]} end
     if records > 0 then list[6], plan.less[#plan.less + 1] = list[6] - records, {'rec', '', records} end
     list[3] = n
     if n > 0 then stay[#stay + 1] = list end

@@ -1,6 +1,12 @@
--- Makes up to n due tasks of one segment ready; member is its entry in the index of delayed ones. Returns how many. Raises
+-- Makes up to n due tasks of one segment ready; member is its entry in the index of delayed ones. An entry that begins with an
+-- exclamation mark is a limit that may go on. Returns how many. Raises
 -- an error where their batch is gone.
 local function promote(P, now_ms, member, n)
+  if string.sub(member, 1, 1) == '!' then
+    redis.call('ZREM', key(P, 'delayed'), member)
+    limit_next(P, now_ms * 1000, string.sub(member, 2))
+    return 0
+  end
   local seg, q = string.match(member, '^([^:]+):(.*)$')
   local batch, waiting, bodies_key = string.sub(seg, 1, 22), key(P, 'b', seg, 'd', q), key(P, 'b', seg, 'w')
   local due = redis.call('ZRANGEBYSCORE', waiting, '-inf', now_ms, 'WITHSCORES', 'LIMIT', 0, n)

@@ -1,13 +1,19 @@
--- Puts bodies on a segment's ready list, in their order, at its tail or its head.
-local function push(P, q, tenant, seg, bodies, at_head)
-  local n, list = #bodies, key(P, 'b', seg, 'r', q)
-  local size
-  if at_head then
-    local reversed = {}
-    for i = n, 1, -1 do reversed[#reversed + 1] = bodies[i] end
-    size = redis.call('LPUSH', list, unpack(reversed))
-  else
-    size = redis.call('RPUSH', list, unpack(bodies))
+-- Puts bodies on a batch's ready lists, in their order, at their tails or heads: those that have a limit on that of their
+-- limit, or where it has a key of which nothing is there on that of all keys of its handler.
+local function push(P, q, tenant, batch, bodies, at_head)
+  local free, others, order = bodies, {}, {}
+  for i, body in ipairs(bodies) do
+    local l = body_limit(body)
+    if l and free == bodies then free = {unpack(bodies, 1, i - 1)} end
+    if l then
+      local name = string.match(l, '^[^.]*%.') or l
+      if name ~= l and redis.call('EXISTS', key(P, 'b', batch .. '!' .. l, 'r', q)) == 1 then name = l end
+      if not others[name] then others[name], order[#order + 1] = {}, name end
+      table.insert(others[name], body)
+    elseif free ~= bodies then
+      free[#free + 1] = body
+    end
   end
-  ready(P, q, tenant, seg, n, size == n, at_head)
+  if #free > 0 then push_one(P, q, tenant, batch, free, at_head) end
+  for _, name in ipairs(order) do push_one(P, q, tenant, batch .. '!' .. name, others[name], at_head) end
 end

@@ -1,4 +1,5 @@
--- The segments with ready tasks of a queue, in the order of its line, each once, so many at most.
+-- The segments with ready tasks of a queue, in the order of its line, then those that wait for limits, each once, so many at
+-- most.
 local function queue_lines(P, q, most)
   local segs, seen = {}, {}
   local function add(seg)
@@ -14,5 +15,6 @@ local function queue_lines(P, q, most)
   for _, ticket in ipairs(redis.call('LRANGE', key(P, 'fifo', q), 0, most - 1)) do
     add(string.match(ticket, '^(.*):%d+$'))
   end
+  for _, seg in ipairs(limit_lists(P, q, most)) do add(seg) end
   return segs
 end

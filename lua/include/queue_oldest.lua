@@ -1,4 +1,5 @@
--- When the oldest ready task was created among the heads of the first 20 tenants of a queue, in ms; '' for none.
+-- When the oldest ready task was created among the heads of the first 20 tenants of a queue and of 20 lists that
+-- wait for limits, in ms; '' for none.
 local function queue_oldest(P, q)
   local segs, oldest = {}, nil
   for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, 19)) do
@@ -6,6 +7,7 @@ local function queue_oldest(P, q)
   end
   local ticket = redis.call('LINDEX', key(P, 'fifo', q), 0)
   if ticket then segs[#segs + 1] = string.match(ticket, '^(.*):%d+$') end
+  for _, seg in ipairs(limit_lists(P, q, 20)) do segs[#segs + 1] = seg end
   for _, seg in ipairs(segs) do
     local body = redis.call('LINDEX', key(P, 'b', seg, 'r', q), 0)
     local ext = body and #body > 11 and body_ext(body)

@@ -8,6 +8,7 @@ local function ready(P, q, tenant, seg, n, first, at_head, line)
   if line[1] == 'fifo' then
     ticket(P, q, seg, n, at_head)
   else
+    if not first and limit_holds(P, seg, q) then return end
     if first then redis.call('RPUSH', key(P, 'lane', q, tenant), seg) end
     ring_enter(P, q, tenant, whole(line[2]))
   end

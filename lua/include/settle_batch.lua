@@ -7,7 +7,7 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   end
   if not b.state then return 0, 0, 0 end
   redis.call('HINCRBY', record, 'us', p.us)
-  if b.state ~= 'running' and b.state ~= 'open' then
+  if not live then
     redis.call('HINCRBY', record, 'zombies', -#p.members)
     return 0, 0, 0
   end

@@ -2,6 +2,7 @@
 local function settle_check(groups)
   local verbs = {
     done = true, retry = true, release = true, unknown = true, dead = true, exhausted = true, drop = true, cancelled = true,
+    limited = true,
   }
   local function number(value, most)
     return type(value) == 'number' and value >= 0 and value <= most

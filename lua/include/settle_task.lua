@@ -14,6 +14,13 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
     next_body = body_next(body, 1)
   elseif verb == 'release' then
     next_body = body_next(body, 0)
+  elseif verb == 'limited' then -- its limit waits instead of it, if it has one
+    next_body = body_next(body, 0)
+    local limit = body_limit(body)
+    if limit then
+      limit_hold(P, now_ms, limit, wait)
+      wait = 0
+    end
   elseif verb == 'unknown' then
     local since = count((body_ext(body) or {}).n)
     if since == 0 then since = now_ms end

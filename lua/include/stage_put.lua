@@ -1,5 +1,5 @@
 -- Writes a chunk of tasks under a segment's own keys, where nobody sees them yet.
--- lists: {kind, queue, n, delay_ms, due_ms, kept, unique} with kind r (ready: n bodies), d (delayed: n bodies) or
+-- lists: {kind, queue, n, delay_ms, due_ms, kept, unique, limit} with kind r (ready: n bodies), d (delayed: n bodies) or
 -- big (n pairs of local id and payload), their arguments from args[at] on; a list of kind r gains the
 -- length that the segment's has now. kept: how many of the tasks have records. stamp: note the time of creation.
 local function stage_put(P, now_ms, seg, lists, args, at, stamp)
@@ -14,7 +14,7 @@ local function stage_put(P, now_ms, seg, lists, args, at, stamp)
       end
       if count(list[6]) > 0 then records_put(P, seg, q, args, at, last) end
       if kind == 'r' then
-        list.length = redis.call('RPUSH', key(P, 'b', seg, 'r', q), unpack(args, at, last))
+        list.length = redis.call('RPUSH', key(P, 'b', limit_seg(seg, list[8]), 'r', q), unpack(args, at, last))
       else
         local due, scores, bodies = list[5] or now_ms + list[4], {}, {}
         for i = at, last do

@@ -2,4 +2,5 @@
 -- or nil when it goes on.
 local function task_leave(P, now_ms, b, _q, id, ext, ended)
   if ended and type(ext.u) == 'string' then lock_end(P, now_ms, b, id, ext.u, ended == 'done') end
+  if type(ext.l) == 'string' then pcall(limit_leave, P, now_ms * 1000, ext.l, id) end
 end

@@ -15,6 +15,12 @@ local function tenant_drop(P, tenant, home)
     end
   end
   if home then
+    for _, list in ipairs(redis.call('SMEMBERS', key(P, 'b', home, 'segs'))) do
+      local seg, q = string.match(list, '^([^:]+):r:(.*)$')
+      limit_drop(P, seg or home, q or '')
+      redis.call('UNLINK', key(P, 'b', list))
+    end
+    redis.call('UNLINK', key(P, 'b', home, 'segs'))
     redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'),
       key(P, 'b', home, 'rec'))
   end

@@ -9,6 +9,7 @@ local function tombstone(P, b, place)
   if redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo' then
     wake(P, q)
   elseif tombs == redis.call('LLEN', list) then
+    limit_drop(P, seg, q)
     redis.call('UNLINK', list)
     redis.call('HDEL', record, field)
     local lane = key(P, 'lane', q, b.tenant)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskproc.batch import Batch, Build, fill, place_of
+from taskproc.batch import Batch, Build, extension_of, fill, place_of
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep, Unique
@@ -158,7 +158,7 @@ class BatchesAndTasks(UniqueTasks):
         kwargs: dict[str, Any],
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        extension = options.of(found.options.keep).extension()
+        extension = extension_of(options, found, tenant_name(tenant), args, kwargs)
         if options.unique or found.options.unique:
             extension |= self._maker.lock(options, found, tenant_name(tenant), args, kwargs, payload)
         return await self._store_task(options, found, queue, tenant, extension, payload)
@@ -167,7 +167,8 @@ class BatchesAndTasks(UniqueTasks):
         self, options: CallOptions, queue: str | None, tenant: str, name: str, data: bytes
     ) -> TaskId[Any]:
         payload = raw_payload(name, data, self._options.max_payload)
-        extension = options.extension() | self._maker.lock(options, name, tenant_name(tenant), (), {}, payload)
+        extension = extension_of(options, self._registry.declared(name), tenant_name(tenant), (data,), {})
+        extension |= self._maker.lock(options, name, tenant_name(tenant), (), {}, payload)
         return await self._store_task(options, None, queue, tenant, extension, payload)
 
     async def _store_task(

@@ -23,6 +23,7 @@ from taskproc.store.explain import Explaining
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
+from taskproc.store.limits import Limits
 from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
 from taskproc.store.queues import Queues
@@ -58,6 +59,7 @@ class Store:
         self.locks = Locks(scripts)
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
+        self.limits = Limits(scripts, self._ledger)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
@@ -106,7 +108,9 @@ class WorkerStore:
         self.patience: float | None = None
         self.wire = Wire(target, prefix)
         self.marker = Marker(self.wire, prefix, queues)
-        self.work = Work(bind(self._run, prefix), self.marker, prefix, queues, lease_ms)
+        scripts = bind(self._run, prefix)
+        self.work = Work(scripts, self.marker, prefix, queues, lease_ms)
+        self.limits = Limits(scripts, Ledger())
         self.leases = Leases(target, prefix)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

@@ -30,6 +30,8 @@ T = TypeVar("T")
 LOOK = to_json([])
 LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
 LOOKS = 5
+KINDS = ("dead", "lane", "lim", "park", "q", "ring", "t", "tb", "tq", "tqs")
+LIMITS = 20
 STAGED_MS = 2 * 3_600_000
 """A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
 
@@ -42,7 +44,7 @@ class Audit:
         self.repair = repair
         self.extra: Counter[tuple[str, str]] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
-        self.known: dict[str, dict[str, None]] = {kind: {} for kind in ("dead", "lane", "q", "ring", "t", "tb", "tq", "tqs")}
+        self.known: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
         self._of_batch: Counter[str] = Counter()
         self._astray: Counter[str] = Counter()
         self._leased: set[str] = set()
@@ -61,6 +63,7 @@ class Audit:
         running = await self.count_running()
         await self._indexes()
         await self._lists()
+        await self._limits()
         await self._records()
         accounts = Accounts(self)
         await accounts.run()
@@ -168,6 +171,11 @@ class Audit:
                 for kind, _, queue, counted, there, mark, tenant in (e for e in reply[1:] if len(e) == 7):
                     if kind == b"unlined" and not counted and not mark:
                         self.extra[queue.decode(), _text(tenant)] += there
+
+    async def _limits(self) -> None:
+        limits = dict.fromkeys(name.partition(":")[0].encode() for name in [*self.known["lim"], *self.known["park"]])
+        for some in chunks(limits, LIMITS):
+            self.note(await self.ask(self.scripts.audit_limits, *some))
 
     async def _indexes(self) -> None:
         for index in ("settled", "delayed", "staging", "cx", "tenants", "idle"):

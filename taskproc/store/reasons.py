@@ -39,8 +39,12 @@ def reasons(
 
 
 def _waiting(info: BatchInfo, queue: BatchQueue, now: datetime, workers: Sequence[WorkerInfo]) -> Iterator[str]:
-    if queue.ready:
-        yield f"{count(queue.ready)} {be(queue.ready)} ready in queue {queue.name}, {_line(info, queue)}."
+    free = queue.ready - queue.limited
+    if free:
+        yield f"{count(free)} {be(free)} ready in queue {queue.name}, {_line(info, queue)}."
+    if queue.limited:
+        held = "limits of their handlers: `taskproc limits list` shows them"
+        yield f"{count(queue.limited)} in queue {queue.name} wait{'s' if queue.limited == 1 else ''} for {held}."
     if (queue.ready or queue.delayed) and not queue.workers:
         yield f"No live worker serves queue {queue.name}: start one with --queues {queue.name}."
     elif queue.ready:

@@ -25,6 +25,12 @@ UNIQUE_WEIGHT = 3
 Place = tuple[str, int | None, int | None]
 """Queue, delay in ms, due time in ms."""
 
+Where = tuple[str, int | None, int | None, str]
+"""A place, and the limit whose ready tasks have a list of their own; empty for none."""
+
+MOST_KEYS = 64
+"""So many keys of limits have a list of their own in a new batch. Tasks of others are sorted when they are claimed."""
+
 
 class Chunk:
     """Tasks that one call takes, by where they go."""
@@ -32,11 +38,11 @@ class Chunk:
     __slots__ = ("first", "kept", "large", "places", "size", "unique", "weight")
 
     def __init__(self) -> None:
-        self.places: dict[Place, list[bytes]] = {}
+        self.places: dict[Place | Where, list[bytes]] = {}
         self.large: list[bytes] = []
-        self.kept: dict[Place, int] = {}
+        self.kept: dict[Place | Where, int] = {}
         self.first = ""
-        self.unique: set[Place] = set()
+        self.unique: set[Place | Where] = set()
         self.weight = 0
         self.size = 0
 
@@ -45,7 +51,7 @@ class Chunk:
         """Whether the next task belongs into another chunk."""
         return self.weight >= CHUNK_WEIGHT or self.size >= CHUNK_BYTES
 
-    def add(self, place: Place, body: bytes) -> None:
+    def add(self, place: Place | Where, body: bytes) -> None:
         """Add a task's body."""
         bodies = self.places.get(place)
         if bodies is None:
@@ -54,14 +60,14 @@ class Chunk:
         self.weight += 1 if place[1] is None and place[2] is None else DELAYED_WEIGHT
         self.size += len(body)
 
-    def keep(self, place: Place, body: bytes) -> None:
+    def keep(self, place: Place | Where, body: bytes) -> None:
         """The task that was added last has a record, which is its body once more."""
         self.kept[place] = self.kept.get(place, 0) + 1
         self.first = self.first or body[:10].decode()
         self.weight += 1
         self.size += len(body)
 
-    def add_unique(self, place: Place) -> None:
+    def add_unique(self, place: Place | Where) -> None:
         """Note that the task that was added is unique."""
         self.unique.add(place)
         self.weight += UNIQUE_WEIGHT
@@ -75,11 +81,11 @@ class Chunk:
         """What ``include/stage_put.lua`` needs to know of the bodies."""
         entries: list[list[object]] = []
         for place, bodies in self.places.items():
-            queue, delay, due = place
+            queue, delay, due, *limit = place
             kind = "r" if delay is None and due is None else "d"
             entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
-            if place in self.kept or place in self.unique:
-                entries[-1][4:] = [due or False, self.kept.get(place, 0), *([1] if place in self.unique else [])]
+            if limit or place in self.kept or place in self.unique:
+                entries[-1][4:] = [due or False, self.kept.get(place, 0), int(place in self.unique), *limit]
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
@@ -91,11 +97,11 @@ class Chunk:
             found = [write_segment(body, segment) for body in found]
         return found + self.large
 
-    def sizes(self) -> dict[tuple[str, str], int]:
-        """How many tasks there are of each kind and queue."""
-        found: dict[tuple[str, str], int] = {}
-        for (queue, delay, due), bodies in self.places.items():
-            where = ("r" if delay is None and due is None else "d", queue)
+    def sizes(self) -> dict[tuple[str, ...], int]:
+        """How many tasks there are of each kind, queue and limit."""
+        found: dict[tuple[str, ...], int] = {}
+        for (queue, delay, due, *limit), bodies in self.places.items():
+            where = ("r" if delay is None and due is None else "d", queue, *limit)
             found[where] = found.get(where, 0) + len(bodies)
         if self.large:
             found["big", ""] = len(self.large) // 2
@@ -118,27 +124,40 @@ class Segment:
         """Seals a payload: queue, local id, payload."""
         self._flushing = asyncio.Lock()
         self._staged = 0
-        self._sizes: dict[tuple[str, str], int] = {}
+        self._sizes: dict[tuple[str, ...], int] = {}
         self._first = ""  # the first local id that has a record
-        self._unique: set[tuple[str, str]] = set()
+        self._unique: set[tuple[str, ...]] = set()
+        self._keys: set[str] = set()
         self._patience = patience
 
     def add(self, place: Place, local: bytes, extension: dict[str, object], payload: bytes) -> None:
         """Add a task; nothing is sent."""
         if self.seal is not None:
             payload = self.seal(place[0], local, payload)
+        where = self._where(place, extension) if extension else place
         if len(payload) > LARGE:
             self.chunk.add_large(local, payload)
-            self.chunk.add(place, write_stub(local, extension, payload))
+            self.chunk.add(where, write_stub(local, extension, payload))
         else:
-            self.chunk.add(place, write_body(local, extension, payload))
+            self.chunk.add(where, write_body(local, extension, payload))
         if extension and extension.get("k") == "a":
-            self.chunk.keep(place, self.chunk.places[place][-1])
+            self.chunk.keep(where, self.chunk.places[where][-1])
         if extension and "u" in extension:
-            self.chunk.add_unique(place)
+            self.chunk.add_unique(where)
         self.total += 1
         if self.chunk.full:
             self.turn()
+
+    def _where(self, place: Place, extension: dict[str, object]) -> Place | Where:
+        limit = extension.get("l")
+        if not isinstance(limit, str) or place[1] is not None or place[2] is not None:
+            return place
+        if "." in limit and limit not in self._keys:
+            if self.append or len(self._keys) >= MOST_KEYS:
+                limit = limit[: limit.index(".") + 1]
+            else:
+                self._keys.add(limit)
+        return (*place, limit)
 
     def turn(self) -> None:
         """Close the chunk at hand and begin another."""
@@ -159,7 +178,7 @@ class Segment:
     def queues(self) -> set[str]:
         """The queues of all its tasks so far."""
         chunks = [*self._full, self.chunk]
-        return {queue for kind, queue in self._sizes if queue} | {place[0] for c in chunks for place in c.places}
+        return {queue for _, queue, *_ in self._sizes if queue} | {place[0] for c in chunks for place in c.places}
 
     async def flush(self, *, everything: bool = False) -> None:
         """Stage the full chunks, or also the one at hand.
@@ -185,14 +204,20 @@ class Segment:
         self._first = self._first or chunk.first
         for where, n in chunk.sizes().items():
             self._sizes[where] = self._sizes.get(where, 0) + n
-        self._unique |= {("r" if delay is None and due is None else "d", queue) for queue, delay, due in chunk.unique}
-        for kind, queue, n in orjson.loads(reply[1]) if len(reply) > 1 else ():  # their equals are there
-            self._sizes[kind, queue] -= n
+        for queue, delay, due, *limit in chunk.unique:
+            self._unique.add(("r" if delay is None and due is None else "d", queue, *limit))
+        for kind, queue, n, *limit in orjson.loads(reply[1]) if len(reply) > 1 else ():  # their equals are there
+            self._sizes[kind, queue, *limit] -= n
 
     def sizes(self) -> Json:
         """What must have been staged, for the commit."""
-        marks: dict[tuple[str, str], object] = {**dict.fromkeys(self._unique, 1), ("rec", ""): self._first}
-        return to_json([[*where, n, *([marks[where]] if where in marks else [])] for where, n in self._sizes.items() if n])
+        found: list[list[object]] = []
+        for where, n in self._sizes.items():
+            limit: object = where[2] if len(where) > 2 else False
+            marks = [limit, int(where in self._unique), *([self._first] if where[0] == "rec" else [])]
+            if n:
+                found.append([*where[:2], n, *marks])
+        return to_json(found)
 
     async def drop(self) -> None:
         """Give up what was staged; where Redis doesn't do it now, pruning does it later."""

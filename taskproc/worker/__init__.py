@@ -18,6 +18,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import anyio
 from anyio.abc import TaskStatus
@@ -28,7 +29,7 @@ from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.handlers import MARK
 from taskproc.model import BatchState
 from taskproc.options import Options
-from taskproc.outcome import DONE, Dead, Outcome, Released
+from taskproc.outcome import DONE, Dead, Limited, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
@@ -71,11 +72,13 @@ class Worker:
         self._lifespan = Lifespan(options.lifespan, processor)
         self._services = WorkerServices(store, maker, work, self._slots.held, making)
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
+        self._limits = maker.registry.limits()
         self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
-        upkeep = Upkeep(work, options.retention_ms, options.poll_ms, options.invisibility_ms)
-        self._upkeep = Loop("upkeep", upkeep.step)
+        limits = partial(self._store.limits.look_again, self._limits)
+        self._chores = Upkeep(work, limits, options.retention_ms, options.poll_ms, options.invisibility_ms)
+        self._upkeep = Loop("upkeep", self._chores.step)
         self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
         self._heartbeat = Heartbeat(
             self._store.leases,
@@ -178,7 +181,7 @@ class Worker:
         return payload
 
     def _count(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, Released):
+        if not isinstance(outcome, Released | Limited):
             self._counted += 1
         if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
             self._errors.append(outcome.error)
@@ -191,6 +194,8 @@ class Worker:
 
     def _on_subscribed(self) -> None:
         self._heartbeat.poke()
+        self._chores.connected()
+        self._upkeep.by(0)
         self._fetcher.look()
 
     def _describe(self) -> dict[str, object]:
@@ -223,6 +228,7 @@ class Worker:
 
     async def _meet(self) -> None:
         await self._store.check()
+        await self._store.limits.declare(self._limits)
         await self._store.work.promote()
         self._services.app = await self._lifespan.enter()
 

@@ -27,7 +27,22 @@ from taskproc.errors import (
     UnknownHandler,
 )
 from taskproc.options import Options
-from taskproc.outcome import DONE, Again, Bury, Cancel, Cancelled, Dead, Done, Outcome, Released, Retry, Snooze, Unknown
+from taskproc.outcome import (
+    DONE,
+    Again,
+    Bury,
+    Cancel,
+    Cancelled,
+    Dead,
+    Done,
+    Limited,
+    Outcome,
+    RateLimited,
+    Released,
+    Retry,
+    Snooze,
+    Unknown,
+)
 from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.closing import close
@@ -196,6 +211,8 @@ class Executor:
                 return await self._again(call, None, delay_ms)
             case Snooze(delay_ms=delay_ms):
                 return Released(delay_ms)
+            case RateLimited(delay_ms=delay_ms):
+                return Limited(delay_ms)
             case Bury():
                 return await self._dead(call, error)
             case Cancel(reason=reason):

@@ -105,6 +105,8 @@ def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
             return ("cancelled",)
         case outcomes.Released(delay_ms):
             return ("release", _bounded(delay_ms))
+        case outcomes.Limited(delay_ms):
+            return ("limited", _bounded(delay_ms))
         case outcomes.Unknown(delay_ms, grace_ms, error):
             return ("unknown", delay_ms, describe(error, execution), grace_ms)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Awaitable, Callable
 
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.store.work import PROMOTE, RESCUE, Work
@@ -17,8 +18,13 @@ PRUNE_SECONDS = 60.0
 class Upkeep:
     """When something is due, do it; ``step`` returns how long there is nothing to do."""
 
-    def __init__(self, work: Work, retention_ms: int, poll_ms: int, lease_ms: int) -> None:
+    def __init__(
+        self, work: Work, limits: Callable[[], Awaitable[None]], retention_ms: int, poll_ms: int, lease_ms: int
+    ) -> None:
+        """``limits`` sees that limits hold as the code says, and that what waits for them goes on."""
         self._work = work
+        self._limits = limits
+        self._connected = False
         self._retention_ms = retention_ms
         self._longest = min(poll_ms, lease_ms) / 1000
         self._prune_every = min(PRUNE_SECONDS, max(0.2, retention_ms / 10_000))
@@ -27,7 +33,7 @@ class Upkeep:
     async def step(self) -> float:
         """One round; the seconds until the next. Raises the first error of its parts, once all have had their turn."""
         horizon, problem = self._work.horizon, None
-        for part in (self._promote, self._rescue, self._prune):
+        for part in (self._look_at_limits, self._promote, self._rescue, self._prune):
             try:
                 await part()
             except SchemaMismatch:
@@ -38,6 +44,15 @@ class Upkeep:
             raise problem
         nearest = min(at for at in (horizon.due, horizon.ends, self._prune_at) if at is not None)
         return min(max(0.0, nearest - time.monotonic()) + random.uniform(0, JITTER), self._longest)
+
+    def connected(self) -> None:
+        """Redis is reached anew: it may be another, which has missed something and has another clock."""
+        self._connected = True
+
+    async def _look_at_limits(self) -> None:
+        if self._connected:
+            await self._limits()
+            self._connected = False
 
     async def _promote(self) -> None:
         if self._reached(self._work.horizon.due):

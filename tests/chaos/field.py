@@ -76,6 +76,8 @@ class Field:
         self.kills: list[float] = []
         self.grace: float | None = None
         """Where it is set, a batch may be gone that was acknowledged no longer than this before the server was killed."""
+        self.handlers: list[Callable[..., Any]] = [handlers.step]
+        """What the tasks of a batch call, in turn."""
         self._names = 0
 
     async def enqueue(
@@ -88,7 +90,7 @@ class Field:
 
         def build(batch: Batch) -> None:
             for number, nap in enumerate(naps):
-                batch.enqueue(handlers.step, nap, number)
+                batch.enqueue(self.handlers[number % len(self.handlers)], nap, number)
             batch.options(on="settled").continue_with(handlers.after, name)
             if more is not None:
                 more(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import clusters, locks, producers, servers, wires, workers
+from tests.chaos import clusters, limits, locks, producers, servers, wires, workers
 from tests.chaos.field import Result, Trial
 from tests.servers import Server
 
@@ -21,6 +21,7 @@ ORDEALS: dict[str, Ordeal] = {
     **{f"server away for {seconds} s": partial(_away, seconds) for seconds in reversed(servers.OUTAGES)},
     "the store against its model": producers.against_the_model,
     "workers killed": workers.killed,
+    "slots of limits": limits.slots,
     "workers frozen": workers.frozen,
     "every request cut": wires.each_request,
     **servers.ORDEALS,

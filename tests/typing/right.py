@@ -17,9 +17,11 @@ from taskproc import (
     Cancel,
     Depends,
     HandlerInfo,
+    LimitInfo,
     Middleware,
     Progress,
     QueueInfo,
+    RateLimited,
     Retry,
     Snooze,
     TaskContext,
@@ -110,6 +112,22 @@ class Packer:
 
 
 around: list[Middleware] = [wrap, wrap_injected]
+
+
+@task(max_concurrency=4, rate_limit="100/s", concurrency_key="tenant")
+async def convert(path: str) -> None:
+    raise RateLimited(timedelta(seconds=3))
+
+
+@task(max_concurrency=1, concurrency_key=lambda customer, path: customer)
+async def upload(customer: str, path: str) -> None: ...
+
+
+async def limits(proc: TaskProcessor) -> list[LimitInfo]:
+    await proc.set_limit(convert, max_concurrency=8)
+    await proc.set_limit("app.upload", max_concurrency=None, rate_limit="5/s")
+    cleared: bool = await proc.clear_limit(upload)
+    return await proc.get_limits() if cleared else []
 
 
 class Service:
