@@ -138,3 +138,8 @@ async def step_rate(seconds: float, tag: object = None) -> None:
 async def of_anything(key: object) -> None:
     """One of each key at once."""
     await _nap(0.05, key)
+
+
+@task(max_concurrency=1, concurrency_key=lambda order: order["customer"])
+async def of_order(order: dict[str, int]) -> None:
+    """One of each order's customer at once."""

@@ -44,6 +44,30 @@ async def test_a_key_that_is_none_is_refused_and_nothing_stored(instance: Instan
             await proc.enqueue_batch("default", "acme", many(limited.of_anything, 2, given))
 
 
+async def test_what_a_key_raises_is_raised_where_it_is_enqueued(instance: Instance) -> None:
+    async with instance.open() as proc:
+        with refused(instance, KeyError, "customer"):
+            await proc.enqueue_task("default", "acme", limited.of_order, {})
+
+        with pytest.raises(KeyError):
+            await proc.enqueue_batch("default", "acme", lambda b: b.continue_with(limited.of_order, {}))
+        with pytest.raises(KeyError):
+            await proc.enqueue_batch("default", "acme", rows)
+
+
+async def rows(batch: Batch) -> None:
+    """Many tasks, the last of which has no key."""
+    await batch.enqueue_many(limited.of_order, (({"customer": n} if n < 1500 else {},) for n in range(1501)))
+
+
+async def test_all_that_limits_hold_up_is_run_until_idle(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.enqueue_batch("default", "acme", many(limited.two, 7))
+        await proc.enqueue_batch("default", "other", many(limited.of_anything, 3, "key"))
+        assert await proc.run_until_idle() == 10
+    assert most_at_once(instance.records) <= 3
+
+
 async def test_any_text_or_number_is_a_key(instance: Instance) -> None:
     keys = ["", "a b", "ü", "a.b!c:d}", "x" * 61, "x" * 61 + "y", 0, "0 ", -7, "%", "." * 20]
     async with instance.worker(max_workers=50, poll_interval=60) as proc:

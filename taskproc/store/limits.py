@@ -36,10 +36,14 @@ class Limits:
 
     async def look_again(self, said: Mapping[str, Words | None]) -> None:
         """Note what the code says where nothing is known of it, and let what waits go on if it may."""
-        known = {entry[0].decode() for entry in await self._scripts.limit_list()}
-        await self.declare({name: words for name, words in said.items() if words and limit_name(name) not in known})
-        for limit in known:
-            await self._wake(limit)
+        entries = await self._scripts.limit_list()
+        known = {entry[0].decode() for entry in entries}
+        new = {name: words for name, words in said.items() if words and limit_name(name) not in known}
+        if new:
+            await self.declare(new)
+        for limit, *_, waiting, _keys, _next_at in entries:
+            if waiting:
+                await self._wake(limit.decode())
 
     async def set(self, name: str, words: Words) -> None:
         """Set an operator's word, which adds to what was said before; none at all takes it back."""
