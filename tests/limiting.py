@@ -39,7 +39,7 @@ def crowd(
         places.setdefault(limit if into is None else into, []).append(body(local, limit))
     lists = to_json([["r", queue, len(found), 0, False, 0, 0, *filter(None, [name])] for name, found in places.items()])
     bodies = [one for found in places.values() for one in found]
-    answer = direct.once("batch_create", batch or direct.new(), tenant, "", "", lists, 0, *bodies)
+    answer = direct.once("batch_create", batch or direct.new(), tenant, "", "", "", lists, 0, *bodies)
     assert answer[0] == b"ok", answer
     return str(answer[1].decode())
 

@@ -146,7 +146,7 @@ def test_a_later_task_of_a_key_goes_behind_those_that_wait(direct: Direct) -> No
     batch = crowd(direct, keyed("x", "x"), into=MIXED)
     [lease] = direct.claim(9)
     direct.settle([lease], "done")  # the second is in line again, and has not been claimed
-    lists = to_json([["r", "q", 1, 0, False, MIXED]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, MIXED]])
     assert direct.once("batch_append", batch, "acme", "", lists, body(9, f"{H}.x")) == [b"ok"]
     lane = direct.key("lane", "q", "acme")
     direct.client.lmove(lane, lane, "LEFT", "RIGHT")  # as if others had been claimed before
@@ -164,7 +164,7 @@ def test_a_list_of_many_keys_does_not_go_on_in_anothers_place(direct: Direct) ->
     assert direct.record("b", mixed)[f"held:{mixed}!{MIXED}:q"] == f"{H}.x"
     last = crowd(direct, keyed("x"), "third")
     assert direct.claim(9) == []
-    lists = to_json([["r", "q", 1, 0, False, MIXED]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, MIXED]])
     assert direct.once("batch_append", mixed, "acme", "", lists, body(9, f"{H}.y")) == [b"ok"]
     assert direct.once("task_cancel", f"{mixed}{0:010}", "", "") == [b"ok"]
     direct.settle([lease], "done")

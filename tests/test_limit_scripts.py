@@ -148,7 +148,7 @@ def test_appended_retried_and_promoted_tasks_join_the_list_that_waits(direct: Di
     batch = crowd(direct, [H, H, "", G])
     leases = direct.claim(5)
     assert direct.client.llen(direct.key("wake", "q")) == 0
-    lists = to_json([["r", "q", 1, 0, False, H], ["d", "q", 1, 10]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, H], ["d", "q", 1, 10]])
     assert direct.once("batch_append", batch, "acme", "", lists, body(10), body(11)) == [b"ok"]
     direct.wait(20)
     assert direct.promote() == 1
@@ -168,7 +168,7 @@ def test_a_task_that_joins_a_waiting_list_wakes_nobody(direct: Direct) -> None:
     allow(direct, m=1)
     batch = crowd(direct, [H, H])
     direct.claim(5)
-    lists = to_json([["r", "q", 1, 0, False, H]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, H]])
     assert direct.once("batch_append", batch, "acme", "", lists, body(10)) == [b"ok"]
     assert not direct.named("wake:")
     assert not direct.named("ring:")
@@ -209,7 +209,7 @@ def test_a_strict_queue_keeps_its_order_beside_what_waits(direct: Direct) -> Non
     allow(direct, m=1)
     batch = direct.new()
     crowd(direct, [H], batch=batch)
-    lists = to_json([["r", "q", 1, 0, False, H]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, H]])
     plain = [direct.create(1) for _ in range(2)]
     assert direct.once("batch_append", batch, "acme", "", lists, body(10)) == [b"ok"]
     plain.append(direct.create(1))

@@ -67,7 +67,7 @@ def test_a_limit_that_is_set_again_by_a_lost_call_stays(direct: Direct) -> None:
 def test_what_is_left_of_cancelled_tasks_goes_with_its_tenant(direct: Direct) -> None:
     direct.call("queue_mode", "q", "fifo")
     allow(direct, m=0)
-    lists = to_json([["r", "q", 1, 0, False, H]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, H]])
     answer = direct.once("task_enqueue", "acme", "acme", "", 9, lists, f"{0:010}", body(0))
     assert direct.claim(5) == []
     assert waiting(direct) == [answer[1].decode()[:22]]
@@ -91,7 +91,7 @@ def test_a_strict_queue_lets_no_later_task_of_a_list_go_on_early(direct: Direct)
     allow(direct, m=1)
     batch = direct.new()
     crowd(direct, [H], batch=batch)
-    lists = to_json([["r", "q", 1, 0, False, H]])
+    lists = to_json([["r", "q", 1, 0, False, 0, 0, H]])
     early = direct.claim(1)
     assert direct.once("batch_append", batch, "acme", "", lists, body(10)) == [b"ok"]
     plain = [direct.create(1) for _ in range(3)]

@@ -179,7 +179,7 @@ class Store(StoreCalls):
                 if not parked or any(seg.endswith("!" + limit) for seg in line):
                     continue
                 if self.model.limits.room(limit, 0, self.us) == 0 and self.model.limits.most[limit[:10]] != 0:
-                    assert b"!" + limit.encode() in state["delayed"] or self.model.running(limit)
+                    assert b"!" + limit.encode() in state.get("delayed", {}) or self.model.running(limit)
                 else:
                     assert not self.model.free(limit, self.us) or b"!" + limit.encode() in state.get("delayed", {}), limit
 
