@@ -58,7 +58,7 @@ async def one(world: World, instance: Instance, watched: Watched, number: int) -
         raise Broken(f"{name}: {len(world.listener.lines)} lines in the log")
     instance.client.delete(name)
     if before is not None:
-        instance.client.restore(name, max(ttl, 0), before)
+        instance.client.restore(name, max(ttl, 0), before, replace=True)
     try:
         batches.append(
             await watched.proc.enqueue_batch(
