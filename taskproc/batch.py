@@ -174,7 +174,7 @@ class Batch:
         self, options: CallOptions, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]
     ) -> TaskId[Any]:
         found, payload = self._maker.call(handler, args, kwargs)
-        extension = extension_of(options, found, self._tenant, args, kwargs)
+        extension = options.extension() if found.plain else extension_of(options, found, self._tenant, args, kwargs)
         if options.unique or found.options.unique:
             extension |= self._maker.lock(options, found, self._tenant, args, kwargs, payload)
         return self._add(place_of(options, found, self._queue), extension, payload)

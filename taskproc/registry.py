@@ -67,6 +67,11 @@ class Handler:
         return Results(self.name, self.function)
 
     @cached_property
+    def plain(self) -> bool:
+        """Whether nothing goes with its tasks but what a call asks for."""
+        return self.options.keep is None and self.limit is None
+
+    @cached_property
     def limit(self) -> HandlerLimit | None:
         """What limits its tasks, if anything does."""
         return None if self.options.limit is None else HandlerLimit(self.name, self.options.limit)

@@ -15,7 +15,7 @@ from tests.model_limits import limit_of
 from tests.parts import Batch, Continuation, Lock, Made, Task
 from tests.store_machine import QUEUES, TENANTS, StoreMachine, queues
 
-LEASE = 1_000
+LEASE = 20_000
 BODY = b'["tests.handlers.noop",[]]'
 
 tenants = st.sampled_from(TENANTS)

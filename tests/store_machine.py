@@ -117,7 +117,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # time and upkeep
 
-    @rule(ms=st.sampled_from([1, 400, 1_100, 2_500]))
+    @rule(ms=st.sampled_from([1, 400, 1_100, 2_500, 21_000]))
     def wait(self, ms: int) -> None:
         """Time passes."""
         self.model.now += ms
