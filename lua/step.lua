@@ -15,7 +15,7 @@
 --   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
 --   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
 -- Includes: guard, now, apart, settle_check, settle, claim_queue, twins, next_due, replay, wake,
---   limit_next
+--   limits
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -68,7 +68,7 @@ if not state[2] then
 end
 if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end
 for l in pairs(c.next) do
-  if apart(broken, 'limit', l, limit_next, P, us, l) and want > 0 then more = 1 end
+  if apart(broken, 'limit', l, limits, P, 'next', us, l) and want > 0 then more = 1 end
 end
 if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))

@@ -11,7 +11,7 @@ local function claim_fifo(P, c, q, n)
       local before, want = #c.ids, math.min(tonumber(count), n - #c.ids + first)
       local left, tenant, used
       if limit_of(seg) then
-        left, tenant, used = apart(c.broken, 'batch', seg, claim_limited, P, c, q, seg, want, tonumber(count))
+        left, tenant, used = apart(c.broken, 'batch', seg, limits, P, 'claim', c, q, seg, want, tonumber(count))
       else
         left, tenant = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, want, true)
       end

@@ -13,7 +13,7 @@ local function claim_tenant(P, c, q, tenant, n)
       return true
     end
     local left
-    if limit_of(seg) then left = apart(c.broken, 'batch', seg, claim_limited, P, c, q, seg, n - taken)
+    if limit_of(seg) then left = apart(c.broken, 'batch', seg, limits, P, 'claim', c, q, seg, n - taken)
     else left = apart(c.broken, 'batch', seg, claim_from, P, c, q, seg, n - taken) end
     if not left then redis.call('RPOP', lane) end
   end

@@ -1,5 +1,6 @@
 -- Enqueues the continuations that a settled batch's state calls for, each once in the batch's life: what was fired
 -- leaves the list, and so does what can't be read, or is unique and there. An entry is "condition queue delay_ms\nbody".
+-- Seldom called.
 local function fire(P, now_ms, us, b, state)
   if b.continuations == 0 then return end
   local list, fired, kept = key(P, 'b', b.id, 'c'), {}, {}

@@ -1,5 +1,6 @@
 -- The claims that a worker's step made the first time, as far as their leases are still held.
 -- ids: the claimed tasks' ids in a row.
+-- Seldom called.
 local function replay(P, ids, token)
   local claims = {}
   for at = 1, #ids, 32 do

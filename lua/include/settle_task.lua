@@ -1,6 +1,7 @@
 -- Moves one task that is not simply done; other is {id, verb, delay_ms, error, grace_ms}; of one that is done
 -- and kept its result stands in place of the error. Returns how it ended (done,
 -- failed, cancelled); or nil and its body when it is ready again, and whether it goes to the head of the line.
+-- Seldom called.
 local function settle_task(P, now_ms, p, other, entry, stopped)
   local b, verb, wait = p.batch, other[2], other[3] or 0
   local _, claimed, body = run_split(entry or '')
@@ -18,7 +19,7 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
     next_body = body_next(body, 0)
     local limit = body_limit(body)
     if limit then
-      limit_hold(P, now_ms, limit, wait)
+      limits(P, 'hold', now_ms, limit, wait)
       wait = 0
     end
   elseif verb == 'unknown' then

@@ -2,12 +2,14 @@
 
 A script is ``lua/<noun>_<verb>.lua``; an include is ``lua/include/<function>.lua`` with one local
 function of that name. A script's text is its includes in the order in which they need each other,
-then its own. The header is the contract: ``taskproc.store.scripts`` checks its typed methods against it.
+then its own. What only an include that is marked as seldom called needs is made when that is called
+first, since Redis makes all functions of a script anew each time that it runs. The header is the contract:
+``taskproc.store.scripts`` checks its typed methods against it.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,9 @@ HEADER = re.compile(r"^-- ?(.*)$")
 ARGUMENT = re.compile(r"^ {2}(\d+) (\w+) (\w+)(\.\.\.)?")
 CALL = re.compile(r"\b(\w+)(?:\(|, P, )")
 """A call, or the function that ``apart`` calls with what follows it."""
+
+SELDOM = "-- Seldom called."
+"""A line before an include's function."""
 
 COMMENT = re.compile(r"--[^\n]*")
 
@@ -135,5 +140,39 @@ def load(name: str, replaced: Mapping[str, str] | None = None) -> Script:
 
     for include in uses(source, known):
         add(include)
-    text = "\n".join([*(known[include].rstrip() for include in ordered), source]).encode()
+    text = "\n".join([*_rendered(ordered, source, known), source]).encode()
     return Script(name, header, text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
+
+
+def _rendered(ordered: list[str], source: str, known: Mapping[str, str]) -> list[str]:
+    """The includes as text, in order; what only a seldom called one needs stands within it."""
+    owner: dict[str, str] = {}
+    for gate in reversed(ordered):
+        if SELDOM in known[gate] and gate not in owner:
+            others = _reached(uses(source, known), known, gate)
+            owner |= dict.fromkeys(_reached(uses(known[gate], known), known, gate) - others, gate)
+    found = []
+    for name in ordered:
+        text = known[name].rstrip()
+        if name in owner:
+            continue
+        if SELDOM in text:
+            inner = "\n".join([*(known[part].rstrip() for part in ordered if owner.get(part) == name), text])
+            text = (
+                f"local {name}_\nlocal function {name}(...)\nif not {name}_ then\n{inner}\n"
+                f"{name}_ = {name}\nend\nreturn {name}_(...)\nend"
+            )
+        found.append(text)
+    return found
+
+
+def _reached(start: Iterable[str], known: Mapping[str, str], closed: str = "") -> set[str]:
+    """The includes that some need, themselves among them, without going through a closed one."""
+    found: set[str] = set()
+    left = list(start)
+    while left:
+        name = left.pop()
+        if name not in found and name != closed:
+            found.add(name)
+            left += uses(known[name], known)
+    return found
