@@ -258,7 +258,7 @@ class Registry:
 
     def named(self, name: str) -> Handler | None:
         """The handler that a stored task names, or None: nothing is ever imported for it."""
-        return self._loaded().get(name)
+        return (self._by_name or self._loaded()).get(name)
 
     def check_queues(self, queues: Collection[str]) -> None:
         """Raises InvalidValue where a handler's own queue is not among some; it names all such queues and handlers."""

@@ -1,4 +1,5 @@
 -- Cancels a batch that has something left: what doesn't run is gone and counted at once, what runs is counted and told.
+-- Seldom called.
 local function batch_stop(P, now_ms, us, b)
   local waiting = batch_drop(P, b, now_ms)
   local record = key(P, 'b', b.id)

@@ -1,5 +1,6 @@
 -- Claims up to n tasks of a strict queue in the order of its tickets, "segment:count"; tickets of
 -- cancelled batches are stale and skipped, and so is what is no ticket.
+-- Seldom called.
 local function claim_fifo(P, c, q, n)
   local line, first = key(P, 'fifo', q), #c.ids
   while #c.ids - first < n and c.visits > 0 do

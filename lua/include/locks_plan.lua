@@ -1,5 +1,6 @@
 -- What is to be done for one unique task that is to be stored under a segment, in a plan of several: adds its lock to
 -- plan.takes, or the task that has it to plan.gone. Returns whether an equal one is still being staged elsewhere.
+-- Seldom called.
 local function locks_plan(P, now_ms, seg, body, plan)
   local digest, lasts = body_lock(body)
   if not digest then return false end

@@ -1,5 +1,6 @@
 -- Puts bodies on a batch's ready lists, in their order, at their tails or heads: those that have a limit on that of their
 -- limit, or where it has a key of which nothing is there on that of all keys of its handler.
+-- Seldom called.
 local function push(P, q, tenant, batch, bodies, at_head)
   local free, others, order = bodies, {}, {}
   for i, body in ipairs(bodies) do

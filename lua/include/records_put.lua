@@ -1,4 +1,5 @@
 -- Writes the records of kept tasks among some bodies, under the segment that they come with: local id → queue and body.
+-- Seldom called.
 local function records_put(P, seg, q, bodies, at, last)
   local fields = {}
   for i = at, last do

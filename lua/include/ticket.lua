@@ -1,4 +1,5 @@
 -- Adds n tasks of a segment to the end or the head of a strict queue's line.
+-- Seldom called.
 local function ticket(P, q, seg, n, at_head)
   local line = key(P, 'fifo', q)
   if at_head then

@@ -1,5 +1,6 @@
 -- Tells tasks apart that a step c has claimed under one id, which would be counted as one: all but the first get an id of
 -- their own, under which they can't be read.
+-- Seldom called.
 local function twins(P, c)
   local seen, at, run = {}, 0, key(P, 'run')
   for _, claims in ipairs(c.out) do
