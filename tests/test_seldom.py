@@ -15,11 +15,12 @@ end
 
 def test_what_only_a_seldom_called_include_needs_stands_within_it() -> None:
     text = load("step").text.decode()
-    begin, end = text.index("local function limits(...)"), text.index("return limits_(...)")
+    within = text[text.index("local function limits(...)") : text.index("return limits_(...)")]
     for name in ("claim_limited", "claim_mixed", "limit_next", "limit_take"):
-        assert begin < text.index(f"local function {name}(") < end
-    for name in ("claim_from", "ring_enter", "key", "limit_of"):
-        assert text.index(f"local function {name}(") < begin
+        assert f"local function {name}(" in within
+    for name in ("claim_from", "ring_enter", "key"):
+        assert f"local function {name}(" not in within
+        assert text.count(f"local function {name}(") == 1
 
 
 def test_it_is_made_once_and_called_with_what_it_is_given(server: Server) -> None:

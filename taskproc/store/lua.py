@@ -145,34 +145,31 @@ def load(name: str, replaced: Mapping[str, str] | None = None) -> Script:
 
 
 def _rendered(ordered: list[str], source: str, known: Mapping[str, str]) -> list[str]:
-    """The includes as text, in order; what only a seldom called one needs stands within it."""
-    owner: dict[str, str] = {}
-    for gate in reversed(ordered):
-        if SELDOM in known[gate] and gate not in owner:
-            others = _reached(uses(source, known), known, gate)
-            owner |= dict.fromkeys(_reached(uses(known[gate], known), known, gate) - others, gate)
+    """The includes as text, in order; what only seldom called ones need stands within each of them."""
+    seldom = {name for name in ordered if SELDOM in known[name]}
+    always = _reached(uses(source, known), known, seldom)
     found = []
     for name in ordered:
         text = known[name].rstrip()
-        if name in owner:
-            continue
-        if SELDOM in text:
-            inner = "\n".join([*(known[part].rstrip() for part in ordered if owner.get(part) == name), text])
+        if name in always and name in seldom:
+            own = _reached(uses(known[name], known), known, always) - always
+            inner = "\n".join([*(known[part].rstrip() for part in ordered if part in own), text])
             text = (
                 f"local {name}_\nlocal function {name}(...)\nif not {name}_ then\n{inner}\n"
                 f"{name}_ = {name}\nend\nreturn {name}_(...)\nend"
             )
-        found.append(text)
+        if name in always:
+            found.append(text)
     return found
 
 
-def _reached(start: Iterable[str], known: Mapping[str, str], closed: str = "") -> set[str]:
-    """The includes that some need, themselves among them, without going through a closed one."""
+def _reached(start: Iterable[str], known: Mapping[str, str], closed: Iterable[str]) -> set[str]:
+    """The includes that some need, themselves among them; what closed ones need isn't looked at."""
     found: set[str] = set()
     left = list(start)
     while left:
         name = left.pop()
-        if name not in found and name != closed:
+        if name not in found:
             found.add(name)
-            left += uses(known[name], known)
+            left += uses(known[name], known) if name not in closed else ()
     return found
