@@ -18,16 +18,16 @@ def test_what_only_a_seldom_called_include_needs_stands_within_it() -> None:
     within = text[text.index("local function limits(...)") : text.index("return limits_(...)")]
     for name in ("claim_limited", "claim_mixed", "limit_next", "limit_take"):
         assert f"local function {name}(" in within
-    for name in ("claim_from", "ring_enter", "key"):
+    for name in ("claim_from", "key"):
         assert f"local function {name}(" not in within
         assert text.count(f"local function {name}(") == 1
 
 
-def test_it_is_made_once_and_called_with_what_it_is_given(server: Server) -> None:
+def test_it_is_made_once_and_called_with_what_it_is_given(alone: Server) -> None:
     counted = "local function claim_limited(n)\n  redis.call('INCR', 'made')\n  return n\nend"
     script = load("step", {"limits": OUTER, "claim_limited": counted, "now": "local function now()\n  return 5\nend"})
     text = script.text.decode().partition("local slot = KEYS[1]")[0].rpartition("-- Settles what")[0]
-    client = server.client()
+    client = alone.client()
     try:
         assert client.eval(text + "\nreturn {limits(1), limits(2), limits_ and 1 or 0}", 0) == [7, 8, 1]
         assert client.get("made") == b"2"

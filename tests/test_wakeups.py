@@ -131,7 +131,7 @@ async def test_what_was_asked_for_ahead_and_got_lost_is_asked_for_again(instance
                 await producer.enqueue_task("default", "acme", handlers.mark, number)
                 await instance.wait_records(number + 1)
                 await until(lambda: all_wait(instance, 1))
-            assert proxy.cuts == [("step", Cut.AFTER)]
+            await until(lambda: proxy.cuts == [("step", Cut.AFTER)])
         assert [record["tag"] for record in instance.recorded()] == [0, 1]
 
 
