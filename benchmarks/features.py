@@ -82,6 +82,26 @@ async def unique_for(number: int, text: str) -> None:
     """The task, one of each number in an hour."""
 
 
+@task(max_concurrency=1000)
+async def limited(number: int, text: str) -> None:
+    """The task, under a limit that is never reached."""
+
+
+@task(max_concurrency=10)
+async def held_up(number: int, text: str) -> None:
+    """The task, under a limit of a tenth of the slots."""
+
+
+@task(max_concurrency=100, concurrency_key=lambda number, text: number % 50)
+async def keyed(number: int, text: str) -> None:
+    """The task, under limits of fifty keys."""
+
+
+@task(rate_limit="100000/s")
+async def paced(number: int, text: str) -> None:
+    """The task, under a rate that is never reached."""
+
+
 async def through(ctx: TaskContext, call_next: CallNext) -> Any:
     """Middleware that does nothing."""
     return await call_next(ctx)
@@ -107,6 +127,10 @@ FEATURES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "progress told ten times": (telling, {}),
     "`unique=True`": (unique, {}),
     "`unique_for=3600`": (unique_for, {}),
+    "`max_concurrency=1000`, never reached": (limited, {}),
+    "`max_concurrency=10` of 100 slots": (held_up, {}),
+    "`max_concurrency=100`, 50 keys": (keyed, {}),
+    "`rate_limit`, never reached": (paced, {}),
 }
 
 

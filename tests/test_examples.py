@@ -55,6 +55,18 @@ def test_csv_import(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("PJ-35")
+def test_mail(tmp_path: Path) -> None:
+    program = copy_of("mail.py", tmp_path)
+    addresses = [f"user{number}@example.com" for number in range(6)]
+    done = subprocess.run(
+        [sys.executable, str(program), *addresses, "wrong"], capture_output=True, text=True, timeout=50, check=False
+    )
+    *sent, summary, given_up = done.stdout.splitlines()
+    assert sorted(sent) == [f"{address}: sent at attempt 2" for address in addresses], done.stderr
+    assert (summary, given_up) == ("6 sent, 1 given up, 2 at once", "  wrong: the server is busy, 3 times")
+
+
+@pytest.mark.row("PJ-35")
 def test_image_resize(tmp_path: Path) -> None:
     program = copy_of("image_resize.py", tmp_path)
     for name, shade in (("one", 10), ("two", 200)):
