@@ -118,6 +118,7 @@ def end(child: int) -> None:
 def live(tell: int) -> NoReturn:
     """A child's life."""
     try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a KeyboardInterrupt in the middle of an import may get lost
         os.close(tell)
         from taskproc.cli.work import _run, serve
         from tests.app import proc
