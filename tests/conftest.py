@@ -32,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and all that they start, ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--rows"):
         config.pluginmanager.register(rows.Report(), "rows")
 

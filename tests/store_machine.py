@@ -242,4 +242,4 @@ class StoreMachine(RuleBasedStateMachine):
                 found[plain] = dict(zip(value[::2], value[1::2], strict=True))
             elif plain.split(":")[0] not in ("clock", "p", "worker"):
                 found[plain] = value
-        return {name: value for name, value in found.items() if name.split(":")[0] not in ("w", "p", "workers")}
+        return {name: value for name, value in sorted(found.items()) if name.split(":")[0] not in ("w", "p", "workers")}

@@ -103,7 +103,7 @@ async def test_names_that_are_taken_come_back(instance: Instance, queue: str, te
 @SOME
 @given(one=GOOD_TENANTS, other=GOOD_TENANTS)
 async def test_no_tenant_reaches_another(instance: Instance, one: str, other: str) -> None:
-    names = {one, other, one + ":" + other, one + "}", ":" + one}
+    names = {one, other, *(name for name in (f"{one}:{other}", one + "}", ":" + one) if len(name.encode()) <= 255)}
     async with instance.open() as proc:
         before = {name: await proc.count_batches(name) for name in names}
         for name in names:

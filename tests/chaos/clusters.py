@@ -59,11 +59,11 @@ class Members:
 
 @asynccontextmanager
 async def clustered(
-    book: Server, trial: Trial, result: Result, **options: Any
+    book: Server, trial: Trial, result: Result, kind: str = CHOSEN, **options: Any
 ) -> AsyncIterator[tuple[Members, Field, Nursery]]:
     """A cluster of six nodes with four workers."""
     persistent = ("--appendonly", "yes", "--appendfsync", "everysec")
-    with cluster(CHOSEN, options=persistent) as nodes:
+    with cluster(kind, options=persistent) as nodes:
         places = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
         entry = Placed(nodes[0], f"redis+cluster://{places}")
         async with trying(entry, trial, result, book, **options) as field:  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def move_by_keys(members: Members) -> None:
 async def slot_moves_at_once(book: Server, trial: Trial) -> Result:
     """Our slot is moved whole, in the way that Valkey 9 has for it, under load."""
     result = Result()
-    async with clustered(book, trial, result) as (members, field, _), field.busy():
+    async with clustered(book, trial, result, "valkey") as (members, field, _), field.busy():
         for _ in range(trial.times(6, 1)):
             await asyncio.sleep(0.3)
             moment = field.book.now()
