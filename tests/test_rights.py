@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import redis
 
 from taskproc import TaskProcessor
+from taskproc.store.lua import load, names
 from tests import handlers
 from tests.building import noops
 from tests.harness import FAST, Instance
@@ -50,3 +53,12 @@ async def test_a_user_without_info_is_served_too(instance: Instance) -> None:
             assert await proc.run_until_idle() == 3
     finally:
         instance.client.execute_command("ACL", "DELUSER", user)
+
+
+def test_the_rights_name_each_command_of_the_scripts() -> None:
+    told = {rule[1:].partition("|")[0] for rule in rights("taskproc") if rule[0] == "+"}
+    used = {
+        found.lower() for name in names() for found in re.findall(r"redis\.p?call\('([A-Z]+)'", load(name).text.decode())
+    }
+    assert used > {"hincrby", "zadd"}
+    assert used <= told
