@@ -233,3 +233,19 @@ def test_a_replayed_step_takes_no_slot_twice(direct: Direct) -> None:
     first = direct.step(9)
     assert claimed(direct.step(9, seq=direct.seqs[W1])) == claimed(first)
     assert slots(direct) == 2
+
+
+def test_a_tenant_goes_with_its_lists_of_cancelled_tasks_that_wait(direct: Direct) -> None:
+    allow(direct, i=10_000_000, b=1)
+    for queue in ("q", "r"):
+        direct.call("queue_mode", queue, "fifo")
+    tasks = []
+    for local, queue in enumerate(("q", "q", "r")):
+        lists = to_json([["r", queue, 1, 0, False, 0, 0, H]])
+        tasks.append(direct.once("task_enqueue", "acme", "acme", "", 9, lists, f"{local:010}", body(local))[1].decode())
+    direct.settle(direct.claim(5, queues=("q", "r")), "done")
+    for task in tasks[1:]:
+        assert direct.once("task_cancel", task, "acme", "") == [b"ok"]
+    direct.wait(20_000)
+    assert direct.call("tenant_prune", 0, 10) == [b"ok", 1, 1, []]
+    assert not direct.named("fifo") + direct.named("wake") + direct.named("park")

@@ -102,3 +102,21 @@ def test_a_strict_queue_lets_no_later_task_of_a_list_go_on_early(direct: Direct)
     assert [lease[:22] for lease in direct.claim(2)] == plain[1:]
     assert [lease[22:32] for lease in direct.claim(1)] == [f"{11:010}"]
     assert direct.settle(early, "done") == []
+
+
+def test_tickets_that_come_while_a_list_waits_take_none_of_those_that_it_waits_with(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    allow(direct, i=10_000_000, b=1)
+    batch = crowd(direct, [H, H])
+    [first] = direct.claim(9)  # the other one waits
+    assert direct.settle([first], "release", 0) == []
+    direct.wait(20_000)
+    [first] = direct.claim(9)  # before upkeep lets the list go on
+    assert direct.settle([first], "release", 0) == []
+    assert direct.claim(9) == []
+    for local in range(2):
+        direct.wait(20_000)
+        direct.promote()
+        [lease] = direct.claim(9)
+        assert lease[:32] == f"{batch}{local:010}"
+        assert direct.settle([lease], "done") == []

@@ -13,7 +13,8 @@ local function claim_limited(P, c, q, seg, n, rest)
     left, tenant = redis.call('EXISTS', list) == 1, redis.call('HGET', record, 'tenant')
   end
   local over, free = rest and rest - take, limit_free(room) > 0
-  if rest and (over == 0 or not left) then redis.call('HDEL', record, 'tickets:' .. seg .. ':' .. q) end
+  local waits = left and over == 0 and redis.call('ZSCORE', key(P, 'park', l, q), seg) -- with tickets that came before these
+  if rest and (over == 0 or not left) and not waits then redis.call('HDEL', record, 'tickets:' .. seg .. ':' .. q) end
   if free and (over == 0 or not left) then c.next[l] = true end
   if left and not free then
     if over ~= 0 then limit_park(P, q, seg, l, room, tenant or '', over) end

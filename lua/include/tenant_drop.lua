@@ -2,6 +2,13 @@
 -- cancelled tasks, which a strict queue keeps for its tickets, goes too; the tickets are then stale and skipped.
 local function tenant_drop(P, tenant, home)
   local names = key(P, 'tqs', tenant)
+  if home then -- first, since of two lists of a limit the one that is left goes back in line
+    for _, list in ipairs(redis.call('SMEMBERS', key(P, 'b', home, 'segs'))) do
+      local seg, q = string.match(list, '^([^:]+):r:(.*)$')
+      limit_drop(P, seg or home, q or '')
+      redis.call('UNLINK', key(P, 'b', list))
+    end
+  end
   for _, q in ipairs(redis.call('SMEMBERS', names)) do
     redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant))
     redis.call('ZREM', key(P, 'ring', q), tenant)
@@ -15,11 +22,6 @@ local function tenant_drop(P, tenant, home)
     end
   end
   if home then
-    for _, list in ipairs(redis.call('SMEMBERS', key(P, 'b', home, 'segs'))) do
-      local seg, q = string.match(list, '^([^:]+):r:(.*)$')
-      limit_drop(P, seg or home, q or '')
-      redis.call('UNLINK', key(P, 'b', list))
-    end
     redis.call('UNLINK', key(P, 'b', home, 'segs'))
     redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'),
       key(P, 'b', home, 'rec'))
