@@ -15,7 +15,7 @@ import redis.asyncio
 from taskproc import CheckLevel, ServerCheck, TaskProcessor
 from taskproc.errors import RedisUnavailable, ServerRefused
 from tests.cluster import cluster, sentinel
-from tests.commands import of, quick
+from tests.commands import quick
 from tests.harness import Instance, until
 from tests.proxy import answering
 from tests.servers import KINDS, Server, free_port, running
@@ -265,11 +265,12 @@ async def test_a_server_that_is_far(well: Server, monkeypatch: pytest.MonkeyPatc
 async def test_the_command(instance: Instance, well: Server) -> None:
     async with instance.open() as proc:
         assert (await proc.check_server())[0].name == "version"
-    bad = await quick("check", **of(instance))  # the tests' server keeps nothing on disk
+    own = ("--redis", instance.server.url, "--prefix", instance.name)  # of a user who may ask for the configuration
+    bad = await quick("check", *own)  # the tests' server keeps nothing on disk
     assert bad.code == 1
     assert "danger   persistence: nothing is kept on disk" in bad.out
     assert "→ set appendonly yes" in bad.out
-    found = await quick("check", "--json", **of(instance))
+    found = await quick("check", "--json", *own)
     assert found.code == 1
     persistence = next(one for one in found.json if one["name"] == "persistence")
     assert (persistence["level"], sorted(persistence)) == ("danger", ["advice", "found", "level", "name"])
