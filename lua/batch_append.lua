@@ -24,10 +24,10 @@ if known then return known end
 lists_check(lists, #ARGV - 6)
 local now_ms = now()
 local bodies, at, plan = locks_sift(P, now_ms, batch, lists, ARGV, 7)
-if not bodies then return {'wait'} end
 local sizes = list_sizes(lists)
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or refusal end
+if not bodies then return {'wait'} end
 refusal = queue_room(P, sizes)
 if refusal then return ledger_keep(P, call, refusal) end
 counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.direct import Direct, ending, group
-from tests.locking import KEY, append, batch_of, commit, create, holder, prune, single, stage, stored, task
+from tests.locking import KEY, append, batch_of, commit, create, holder, listed, prune, single, stage, stored, task
 
 # what is staged
 
@@ -199,3 +199,14 @@ def test_a_full_redis_lets_go_of_locks(direct: Direct) -> None:
     with direct.full():
         assert prune(direct) == 1
     assert set(stored(direct)) == {"two"}
+
+
+def test_an_append_that_was_made_or_is_refused_does_not_wait_for_what_is_staged(direct: Direct) -> None:
+    batch = direct.create()
+    assert direct.append(batch, idem="k") == [b"ok"]
+    stage(direct, direct.new(), task(0))
+    lists, bodies = listed(task(1))
+    assert direct.once("batch_append", batch, "acme", "k", lists, *bodies) == [b"ok"]
+    assert direct.once("batch_append", batch, "acme", "", lists, *bodies) == [b"wait"]
+    direct.once("batch_cancel", batch, "")
+    assert direct.once("batch_append", batch, "acme", "", lists, *bodies) == [b"cancelled"]
