@@ -3,7 +3,7 @@
 local function list_sizes(lists)
   local sizes, at, records = {}, {}, 0
   for _, list in ipairs(lists) do
-    local name = list[1] .. ':' .. list[2] .. (list[8] or '')
+    local name = list[1] .. ':' .. list[2] .. '!' .. (list[8] or '')
     if not at[name] then
       sizes[#sizes + 1] = {list[1], list[2], 0, list[8]}
       at[name] = #sizes

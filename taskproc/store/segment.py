@@ -85,7 +85,7 @@ class Chunk:
             kind = "r" if delay is None and due is None else "d"
             entries.append([kind, queue, len(bodies), delay or 0, *([] if due is None else [due])])
             if limit or place in self.kept or place in self.unique:
-                entries[-1][4:] = [due or False, self.kept.get(place, 0), int(place in self.unique), *limit]
+                entries[-1][4:] = [False if due is None else due, self.kept.get(place, 0), int(place in self.unique), *limit]
         if self.large:
             entries.append(["big", "", len(self.large) // 2, 0])
         return to_json(entries)
