@@ -56,6 +56,9 @@ ABORT_SECONDS = 0.5
 
 FLUSH_SECONDS = 5.0
 
+HANDED_BACK = (Released, Limited)
+"""Outcomes of tasks that did not run to an end of theirs, and aren't counted."""
+
 
 class Worker:
     """One worker in this process."""
@@ -181,7 +184,7 @@ class Worker:
         return payload
 
     def _count(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, Released | Limited):
+        if type(outcome) not in HANDED_BACK:
             self._counted += 1
         if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
             self._errors.append(outcome.error)
