@@ -235,8 +235,8 @@ async def test_the_signal_and_the_next_start_come_soon_after_the_grace(instance:
 
     async def seconds() -> float:
         async with instance.open() as client, instance.worker(invisibility=30, shutdown_grace=0.2) as proc:
-            batch_id = await naps(client, 3600)
             before = len(instance.records)
+            batch_id = await naps(client, 3600)
             await instance.wait_records(before + 1)
             async with instance.worker(invisibility=30, shutdown_grace=0):
                 stopped = instance.now()
