@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -32,16 +33,32 @@ def cron_words(expression: str) -> str:
     from cron_descriptor import ExpressionDescriptor, Options  # type: ignore[import-untyped]
 
     options = Options(locale_code="en_US", use_24hour_time_format=True)
-    found = [ExpressionDescriptor(_plain(fields), options).get_description() for fields in split(expression)]
+    plain = [cycle for fields in split(expression) for cycle in _plain(fields)]
+    found = [ExpressionDescriptor(cycle, options).get_description() for cycle in plain]
     return " and ".join([found[0], *(text[0].lower() + text[1:] for text in found[1:])])
 
 
-def _plain(fields: tuple[str, ...]) -> str:
-    """A cycle as the library reads it: numbers for names, and ``5L`` for the last Friday."""
+def _plain(fields: tuple[str, ...]) -> list[str]:
+    """A cycle as the library reads it, with numbers for names and ``5L`` for the last Friday.
+
+    It becomes several where a list has days by their number or the month's last: those the library leaves out.
+    """
     first = 6 - len(fields)
-    plain = [cronfields.plain(index, text.lower()) for index, text in enumerate(fields, first)]
-    plain[-1] = ",".join(f"{item[1:]}L" if item[0] == "l" else item for item in plain[-1].split(","))
-    return " ".join(plain).upper()
+    *times, day, month, weekday = (cronfields.plain(index, text.lower()) for index, text in enumerate(fields, first))
+    days = day.split(",") if "l" in day.split(",") else [day]
+    weekdays = [*_numbered(weekday)] if "#" in weekday or "l" in weekday else [weekday]
+    # Both restricted are an either: as a list of cycles one of them is enough in each.
+    return [" ".join([*times, one, month, other]).upper() for one in days for other in weekdays]
+
+
+def _numbered(weekday: str) -> Iterator[str]:
+    for item in weekday.split(","):
+        days, _, number = item.partition("#")
+        if not number:
+            yield f"{item[1:]}l"
+        else:
+            low, _, high = days.partition("-")
+            yield from (f"{day}#{number}" for day in range(int(low), int(high or low) + 1))
 
 
 def duration_words(duration: int) -> str:

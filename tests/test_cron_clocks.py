@@ -30,6 +30,10 @@ def wrong(change: Change, minutes: Minutes, wanted: Wanted) -> str | None:
     expected = [millis(instant) for instant in minutes.expected(wanted)]
     # The first moments are left out: which wall times the clock had reached before isn't known there.
     begin, end = millis(minutes.instants[0]) + DAY // 12, millis(minutes.instants[-1])
+    for moment in range(begin, end - DAY // 2, DAY // 144 + 7_001):
+        later = [at for at in expected if at > moment]
+        if later and cron.after(moment) != later[0]:
+            return f"{change} {wanted.expression!r}: wrong after {datetime.fromtimestamp(moment / 1000, UTC).isoformat()}"
     found, moment = [], begin - 1
     while (at := cron.after(moment)) is not None and at <= end:
         found.append(at)
