@@ -52,19 +52,27 @@ def read(index: int, given: str, told: str) -> Values:
 @lru_cache(maxsize=4096)
 def _read(index: int, given: str) -> Values:
     items = plain(index, given).split(",")
-    numbered = [item for item in items if "#" in item or (item[0] == "l" and item != "l")]
-    if numbered and len(numbered) < len(items):
-        raise InvalidValue("numbered weekdays can't stand beside others; join two cycles by |")
-    values, ordinals = _expand(index, ",".join(items))
-    if numbered:
-        found = {(day, 0 if number == "l" else int(number)) for day, numbers in ordinals.items() for number in numbers}
-        return Values((), numbered=tuple(sorted(found)))
-    return Values(
-        tuple(sorted(value for value in values if isinstance(value, int))),
-        last="l" in values,
-        free=any(item in ("*", "*/1") for item in items),
-        even=index == HOUR and _even(items, [value for value in values if isinstance(value, int)]),
-    )
+    found = numbered(",".join(items)) if index == WEEKDAY else []
+    if found:
+        if not all(_NUMBERED.fullmatch(item) for item in items):
+            raise InvalidValue("numbered weekdays can't stand beside others; join two cycles by |")
+        return Values((), numbered=tuple(found))
+    last = index == DAY and "l" in items
+    values = _expand(index, [item for item in items if item != "l"])
+    free, even = any(item in ("*", "*/1") for item in items), index == HOUR and _even(items, values)
+    return Values(tuple(values), last=last, free=free, even=even)
+
+
+def numbered(weekday: str) -> list[tuple[int, int]]:
+    """The weekdays of a plain field by their number in the month, 0 for the last; none where it has no such."""
+    found = set()
+    for item in weekday.split(","):
+        if item[0] == "l":
+            found.add((int(item[1:]) % 7, 0))
+        elif "#" in item:
+            days, number = item.split("#")
+            found |= {(day, int(number)) for day in _expand(WEEKDAY, [days])}
+    return sorted(found)
 
 
 def plain(index: int, given: str) -> str:
@@ -99,22 +107,22 @@ def _item(index: int, item: str) -> str:
     return f"{low}-{found['high']}" + (f"/{found['step']}" if found["step"] else "")
 
 
-def _expand(index: int, text: str) -> tuple[list[int | str], dict[int, set[int | str]]]:
+def _expand(index: int, items: list[str]) -> list[int]:
+    if not items:
+        return []
     # Here, because importing it starts a process: it asks the platform how many bits it has.
     from croniter import croniter
 
     place = (index - 1) % 6
-    expanded, ordinals = croniter.expand(" ".join(text if at == place else "*" for at in range(6)))
-    values: list[int | str] = [*expanded[place]]
-    if values == ["*"]:
-        values = [*range(LOWEST[index], LOWEST[index] + SIZES[index])]
-    return values, {int(day): {*numbers} for day, numbers in ordinals.items()}
+    expanded, _ = croniter.expand(" ".join(",".join(items) if at == place else "*" for at in range(6)))
+    every = range(LOWEST[index], LOWEST[index] + SIZES[index])
+    return sorted(int(value) for value in expanded[place]) if expanded[place] != ["*"] else [*every]
 
 
 def _even(items: list[str], values: list[int]) -> bool:
     stepped = all("*" in item or "/" in item or item == "0-23" for item in items)
     gap = 24 // len(values)
-    return stepped and len(values) > 1 and sorted(values) == [*range(min(values) % gap, 24, gap)]
+    return stepped and len(values) > 1 and values == [*range(values[0] % gap, 24, gap)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +138,7 @@ class Days:
     def never(self) -> bool:
         """Whether no month has such a day."""
         longest = max(LONGEST_MONTHS[month] for month in self.month.values)
-        return self.weekday.free and not self.day.last and min(self.day.values) > longest
+        return self.weekday.free and not self.day.last and self.day.values[0] > longest
 
     def has(self, ordinal: int) -> bool:
         """Whether a day, by its number since the year 1, is one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
 
@@ -41,24 +40,17 @@ def cron_words(expression: str) -> str:
 def _plain(fields: tuple[str, ...]) -> list[str]:
     """A cycle as the library reads it, with numbers for names and ``5L`` for the last Friday.
 
-    It becomes several where a list has days by their number or the month's last: those the library leaves out.
+    It becomes several where days by their number, or the month's last, stand beside others: those the library mixes up.
     """
     first = 6 - len(fields)
     *times, day, month, weekday = (cronfields.plain(index, text.lower()) for index, text in enumerate(fields, first))
-    days = day.split(",") if "l" in day.split(",") else [day]
-    weekdays = [*_numbered(weekday)] if "#" in weekday or "l" in weekday else [weekday]
-    # Both restricted are an either: as a list of cycles one of them is enough in each.
-    return [" ".join([*times, one, month, other]).upper() for one in days for other in weekdays]
-
-
-def _numbered(weekday: str) -> Iterator[str]:
-    for item in weekday.split(","):
-        days, _, number = item.partition("#")
-        if not number:
-            yield f"{item[1:]}l"
-        else:
-            low, _, high = days.partition("-")
-            yield from (f"{day}#{number}" for day in range(int(low), int(high or low) + 1))
+    numbered = cronfields.numbered(weekday)
+    days = [(one, "*") for one in (day.split(",") if day != "*" else [])]
+    weekdays = [("*", f"{on}#{number}" if number else f"{on}L") for on, number in numbered] or [("*", weekday)]
+    either = [(day, weekday)]
+    if numbered or "l" in day.split(","):
+        either = [*days, *(weekdays if weekday != "*" else [])]
+    return [" ".join([*times, one, month, other]).upper() for one, other in either]
 
 
 def duration_words(duration: int) -> str:
