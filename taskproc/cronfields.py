@@ -59,8 +59,7 @@ def _read(index: int, given: str) -> Values:
         return Values((), numbered=tuple(found))
     last = index == DAY and "l" in items
     values = _expand(index, [item for item in items if item != "l"])
-    free, even = any(item in ("*", "*/1") for item in items), index == HOUR and _even(items, values)
-    return Values(tuple(values), last=last, free=free, even=even)
+    return Values(tuple(values), last=last, free=items == ["*"], even=index == HOUR and _even(items, values))
 
 
 def numbered(weekday: str) -> list[tuple[int, int]]:
@@ -82,7 +81,8 @@ def plain(index: int, given: str) -> str:
     names = _MONTHS if index == MONTH else _WEEKDAYS if index == WEEKDAY else ()
     numbers = {name: str(number) for number, name in enumerate(names, LOWEST[index])}
     named = _NAME.sub(lambda found: found[1] + numbers.get(found[2], found[2]), given)
-    return ",".join(_item(index, item) for item in named.split(","))
+    items = [_item(index, item) for item in named.split(",")]
+    return "*" if {"*", "*/1"} & {*items} else ",".join(items)
 
 
 def _item(index: int, item: str) -> str:
@@ -100,11 +100,17 @@ def _item(index: int, item: str) -> str:
             raise InvalidValue(f"{int(number)} is not from {LOWEST[index]} to {HIGHEST[index]}")
     if found["step"] is not None and not 1 <= int(found["step"]) <= SIZES[index]:
         raise InvalidValue(f"a step must be from 1 to {SIZES[index]}, and is counted anew in each cycle of the field")
-    # To croniter 9-9 is every hour, and 7 the same day as 0.
+    step = "" if found["step"] is None else f"/{found['step']}"
+    if found["high"] is None:
+        return found["low"] + step
+    # To croniter 9-9 is every hour, and 7-3 every day.
+    if int(found["low"]) == int(found["high"]):
+        return found["low"]
     low = "0" if index == WEEKDAY and found["low"] == "7" else found["low"]
-    if found["high"] is None or int(low) == int(found["high"]):
-        return low if found["step"] is None or found["high"] is not None else f"{low}/{found['step']}"
-    return f"{low}-{found['high']}" + (f"/{found['step']}" if found["step"] else "")
+    if step and int(low) > int(found["high"]):  # croniter loses count where a range with a step wraps
+        every = [*range(int(low), LOWEST[index] + SIZES[index]), *range(LOWEST[index], int(found["high"]) + 1)]
+        return ",".join(str(value) for value in every[:: int(found["step"])])
+    return f"{low}-{found['high']}{step}"
 
 
 def _expand(index: int, items: list[str]) -> list[int]:

@@ -43,7 +43,7 @@ def _plain(fields: tuple[str, ...]) -> list[str]:
     It becomes several where days by their number, or the month's last, stand beside others: those the library mixes up.
     """
     first = 6 - len(fields)
-    *times, day, month, weekday = (cronfields.plain(index, text.lower()) for index, text in enumerate(fields, first))
+    *times, day, month, weekday = (_said(index, text.lower()) for index, text in enumerate(fields, first))
     numbered = cronfields.numbered(weekday)
     days = [(one, "*") for one in (day.split(",") if day != "*" else [])]
     weekdays = [("*", f"{on}#{number}" if number else f"{on}L") for on, number in numbered] or [("*", weekday)]
@@ -51,6 +51,15 @@ def _plain(fields: tuple[str, ...]) -> list[str]:
     if numbered or "l" in day.split(","):
         either = [*days, *(weekdays if weekday != "*" else [])]
     return [" ".join([*times, one, month, other]).upper() for one, other in either]
+
+
+def _said(index: int, given: str) -> str:
+    """A field with numbers for names; a list with steps, which the library can't say, as the numbers it stands for."""
+    plain = cronfields.plain(index, given)
+    if "," not in plain or "/" not in plain:
+        return plain
+    values = cronfields.read(index, given, "cron")
+    return ",".join([*map(str, values.values), *(["l"] if values.last else [])])
 
 
 def duration_words(duration: int) -> str:
