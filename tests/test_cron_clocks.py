@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytz
@@ -17,6 +19,7 @@ ALL = bool(os.environ.get("TASKPROC_ALL_CHANGES"))
 """Every change of every zone, some thousands: minutes. Without it one of each kind."""
 
 PARTS = 12
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def chosen() -> list[Change]:
@@ -95,3 +98,24 @@ def test_a_day_that_a_place_has_left_out_fires_at_the_change() -> None:
         "2011-12-30T10:00:00+00:00",
         "2011-12-30T19:00:00+00:00",
     ]
+
+
+ROWS = re.findall(r"^\| `([^`]+)` \| ([\d:+, ]+) \| ([\d:+, ]+) \|$", (DOCS / "schedules.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("expression", "spring", "autumn"), ROWS)
+def test_the_examples_of_the_docs(expression: str, spring: str, autumn: str) -> None:
+    berlin = pytz.timezone("Europe/Berlin")
+    cron = parse(expression, "Europe/Berlin")
+    for told, first, last in (
+        (spring, datetime(2026, 3, 29, 0), datetime(2026, 3, 29, 2)),
+        (autumn, datetime(2026, 10, 24, 23), datetime(2026, 10, 25, 3)),
+    ):
+        found, moment = [], millis(first) - 1
+        while (moment := cron.after(moment) or 0) <= millis(last):
+            found.append(datetime.fromtimestamp(moment / 1000, UTC).astimezone(berlin).isoformat()[11:])
+        assert [at.replace(":00+", "+", 1) for at in found] == told.split(", ")
+
+
+def test_the_docs_have_examples() -> None:
+    assert len(ROWS) == 8
