@@ -16,6 +16,14 @@ def doubling(last: datetime | None) -> datetime | None:
     return None if passed > timedelta(hours=3) else last + max(passed, timedelta(hours=1))
 
 
+HIDDEN = doubling
+
+
+def doubling(last: datetime | None) -> datetime | None:  # noqa: F811
+    """Has taken the other's name."""
+    return HIDDEN(last)
+
+
 def backwards(last: datetime | None) -> datetime | None:
     """Goes back in time."""
     return FIRST if last is None else last

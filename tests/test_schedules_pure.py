@@ -114,6 +114,7 @@ def test_the_promised_form() -> None:
         ({"next_run": rules.local()}, "next_run="),
         ({"next_run": rules.Rules().method}, "next_run="),
         ({"next_run": rules.Rules.method}, "next_run="),
+        ({"next_run": rules.HIDDEN}, "define it at the top of a module"),
         ({"next_run": rules.later}, "it must be a plain function"),
         ({"next_run": 5}, "next_run=5"),
         ({"next_run": ""}, "next_run=''"),
@@ -182,6 +183,7 @@ def test_an_interval_is_counted_from_its_start_by_real_time() -> None:
     assert upcoming(every, 2, after=night) == ["03-29 00:40", "03-29 02:40"]
     assert upcoming(schedule(every=7200), 2) == ["03-04 14:00", "03-04 16:00"]
     assert upcoming(schedule(every=7200), 2, anchor=ms(NOON) - 60_000) == ["03-04 13:59", "03-04 15:59"]
+    assert upcoming(schedule(every=7200), 2, anchor=ms(NOON + 9 * HOUR)) == ["03-04 21:00", "03-04 23:00"]
     assert upcoming(schedule(every=0.25), 2) == ["03-04 12:00", "03-04 12:00"]
 
 
