@@ -19,7 +19,7 @@ def doubling(last: datetime | None) -> datetime | None:
 HIDDEN = doubling
 
 
-def doubling(last: datetime | None) -> datetime | None:  # noqa: F811
+def doubling(last: datetime | None) -> datetime | None:
     """Has taken the other's name."""
     return HIDDEN(last)
 
