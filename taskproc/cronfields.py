@@ -119,10 +119,13 @@ def _expand(index: int, items: list[str]) -> list[int]:
     # Here, because importing it starts a process: it asks the platform how many bits it has.
     from croniter import croniter
 
-    place = (index - 1) % 6
-    expanded, _ = croniter.expand(" ".join(",".join(items) if at == place else "*" for at in range(6)))
-    every = range(LOWEST[index], LOWEST[index] + SIZES[index])
-    return sorted(int(value) for value in expanded[place]) if expanded[place] != ["*"] else [*every]
+    # Seconds stand last there; beside them it knows no 7 in some versions.
+    place, fields = (index - 1) % 6, 5 if index else 6
+    expanded, _ = croniter.expand(" ".join(",".join(items) if at == place else "*" for at in range(fields)))
+    if expanded[place] == ["*"]:
+        return [*range(LOWEST[index], LOWEST[index] + SIZES[index])]
+    values = (int(value) for value in expanded[place])
+    return sorted({value % 7 for value in values} if index == WEEKDAY else values)
 
 
 def _even(items: list[str], values: list[int]) -> bool:

@@ -40,16 +40,15 @@ def cron_words(expression: str) -> str:
 def _plain(fields: tuple[str, ...]) -> list[str]:
     """A cycle as the library reads it, with numbers for names and ``5L`` for the last Friday.
 
-    It becomes several where days by their number, or the month's last, stand beside others: those the library mixes up.
+    It becomes several where both days are restricted, and for days by their number or the month's last beside others: the
+    library mixes those up.
     """
     first = 6 - len(fields)
     *times, day, month, weekday = (_said(index, text.lower()) for index, text in enumerate(fields, first))
     numbered = cronfields.numbered(weekday)
-    days = [(one, "*") for one in (day.split(",") if day != "*" else [])]
+    days = [(one, "*") for one in (day.split(",") if "l" in day.split(",") else [day])]
     weekdays = [("*", f"{on}#{number}" if number else f"{on}L") for on, number in numbered] or [("*", weekday)]
-    either = [(day, weekday)]
-    if numbered or "l" in day.split(","):
-        either = [*days, *(weekdays if weekday != "*" else [])]
+    either = weekdays if day == "*" else days if weekday == "*" else days + weekdays
     return [" ".join([*times, one, month, other]).upper() for one, other in either]
 
 
