@@ -168,11 +168,11 @@ REFUSED = [
 
 @pytest.mark.parametrize(("expression", "told"), REFUSED)
 def test_an_expression_that_makes_no_sense_is_refused_at_once(expression: str, told: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidValue, match=re.escape(told)) as error:
         parse(expression)
     assert str(error.value).startswith("cron")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -220,11 +220,11 @@ def test_an_expression_in_words(expression: str, said: str) -> None:
 
 def test_the_longest_wait_takes_no_time() -> None:
     """A fifth Monday in February, and 29 February over a year that is no leap year."""
-    started = time.perf_counter()
+    started = time.process_time()
     cron = parse("0 0 * 2 MON#5", "Antarctica/Troll")
     moment = 0
     while (moment := cron.after(moment) or LAST) < LAST:
         pass
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert calendar.isleap(2096)
     assert times("0 0 29 2 *", 1, datetime(2096, 3, 1, tzinfo=UTC)) == ["04-02-29 00:00"]

@@ -10,7 +10,7 @@ from datetime import time as clock
 
 import pytest
 from croniter import croniter
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from taskproc import InvalidValue
@@ -19,6 +19,8 @@ from taskproc.words import cron_words
 
 MOMENTS = st.integers(0, 4_102_444_800_000)
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Cairo"])
+
+ANY = settings(deadline=None)
 
 
 def ms(at: datetime) -> int:
@@ -87,6 +89,7 @@ def expected_after(moment: int, cycle: tuple[Made, ...]) -> datetime | None:
     return None
 
 
+@ANY
 @given(CYCLES, MOMENTS)
 def test_the_next_time_is_the_first_that_fits(cycle: tuple[Made, ...], moment: int) -> None:
     expression = " ".join(field.text for field in cycle)
@@ -98,6 +101,7 @@ def test_the_next_time_is_the_first_that_fits(cycle: tuple[Made, ...], moment: i
         assert parse(expression).after(moment) == ms(expected.replace(tzinfo=UTC))
 
 
+@ANY
 @given(CYCLES, MOMENTS)
 def test_in_utc_the_times_are_those_of_croniter(cycle: tuple[Made, ...], moment: int) -> None:
     expression = " ".join(field.text for field in cycle)
@@ -110,6 +114,7 @@ def test_in_utc_the_times_are_those_of_croniter(cycle: tuple[Made, ...], moment:
     assert parse(expression).after(moment) == ms(theirs.replace(tzinfo=UTC))
 
 
+@ANY
 @given(CYCLES, ZONES, MOMENTS, MOMENTS)
 def test_the_next_time_never_comes_earlier_for_a_later_moment(
     cycle: tuple[Made, ...], timezone: str, one: int, other: int
@@ -130,6 +135,7 @@ def test_the_next_time_never_comes_earlier_for_a_later_moment(
     assert cron.after((early + first) // 2 if early < first - 1 else early) == first
 
 
+@ANY
 @given(CYCLES, ZONES, MOMENTS)
 def test_five_fields_are_six_with_a_second_of_zero(cycle: tuple[Made, ...], timezone: str, moment: int) -> None:
     expression = " ".join(field.text for field in cycle)
@@ -145,10 +151,11 @@ PIECES = st.sampled_from(
 )
 
 
+@ANY
 @given(st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=24).map("".join)), MOMENTS)
 @example("0 0 * * 0-7#5|* * * * *", 0)
 def test_any_text_is_a_schedule_or_refused_by_name(expression: str, moment: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         cron = parse(expression, "Europe/Berlin")
     except InvalidValue as error:
@@ -158,9 +165,10 @@ def test_any_text_is_a_schedule_or_refused_by_name(expression: str, moment: int)
         assert found is not None
         assert found > moment
         assert cron_words(expression)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
+@ANY
 @given(CYCLES)
 def test_every_expression_can_be_said_in_words(cycle: tuple[Made, ...]) -> None:
     expression = " ".join(field.text for field in cycle)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskproc import InvalidValue
@@ -20,6 +20,8 @@ from tests import schedule_rules as rules
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 AN_HOUR_EAST = timezone(HOUR)
+
+ANY = settings(deadline=None)
 
 
 def schedule(**options: Any) -> Schedule:
@@ -156,6 +158,7 @@ RECORDS = st.dictionaries(
 )
 
 
+@ANY
 @given(RECORDS)
 def test_any_record_is_a_schedule_or_refused(record: dict[str, Any]) -> None:
     try:

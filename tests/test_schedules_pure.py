@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskproc import InvalidValue
@@ -24,6 +24,8 @@ from tests import schedule_rules as rules
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 AN_HOUR_EAST = timezone(HOUR)
+
+ANY = settings(deadline=None)
 
 
 def schedule(**options: Any) -> Schedule:
@@ -69,6 +71,7 @@ def test_bounds_between_which_nothing_comes() -> None:
     assert upcoming(schedule(start=NOON, end=NOON + 15 * HOUR)) == ["03-05 03:00"]
 
 
+@ANY
 @given(st.text(min_size=1, max_size=60).filter(lambda text: text.encode(errors="ignore").decode() == text))
 def test_ids_with_any_characters(given: str) -> None:
     one = schedule(id=given, tenant=given, jitter=60)
@@ -157,9 +160,9 @@ def test_what_was_missed_is_bounded_and_the_oldest_comes_first() -> None:
     assert hourly.missed(last, now - 1, 100) == [ms(NOON + n * HOUR) for n in range(1, 5)]
     assert hourly.missed(last, now, 2) == [ms(NOON + HOUR), ms(NOON + 2 * HOUR)]
     assert hourly.missed(last, last, 100) == []
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(Occurrences.of(schedule(cron="* * * * * *")).missed(0, ms(NOON), 1000)) == 1000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_jitter_is_stable_and_evenly_spread() -> None:
@@ -245,6 +248,7 @@ SCHEDULES = st.builds(
 )
 
 
+@ANY
 @given(SCHEDULES, st.integers(1_500_000_000_000, 2_000_000_000_000), st.integers(0, 5), st.integers(0, 3))
 def test_upcoming_is_one_next_after_another(given: Schedule, moment: int, n: int, runs: int) -> None:
     occurrences = Occurrences.of(given)
