@@ -14,8 +14,7 @@
 --   9 bodies bytes...
 -- Returns: {"ok", id of the task, or of the one that is there if it is unique};
 --   {"full", queue, its limit, how many wait, how many more}; {"stale"}; {"wait"} while an equal unique task is being staged
--- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, queue_room,
---   hidden, batch_join, locks_sift, locks_take
+-- Includes: guard, now, ledger_find, ledger_keep, lists_check, task_put
 -- Cost: O(log delayed)
 local slot = KEYS[1]
 local P, call, tenant, seed, idem = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
@@ -28,19 +27,8 @@ if first then return ledger_keep(P, call, {'ok', first}) end
 lists_check(lists, #ARGV - 8)
 local now_ms, us = now()
 local wait = math.max(0, (lists[1][5] or now_ms + lists[1][4]) - now_ms)
-local bodies, at, plan = locks_sift(P, now_ms, '', lists, ARGV, 9)
-if not bodies then return {'wait'} end
-local found = plan.gone[task]
-if not found then
-  local sizes = list_sizes(lists)
-  local refusal = queue_room(P, sizes)
-  if refusal then return ledger_keep(P, call, refusal) end
-  local home = hidden(P, us, tenant, seed) -- a tenant's record of a wrong type stops this before anything is stored
-  locks_take(P, now_ms, home, plan, true)
-  stage_put(P, now_ms, home, lists, bodies, at, true)
-  sizes[1].length = lists[1].length
-  batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, sizes)
-  found = home .. task
-end
+local found, refusal = task_put(P, now_ms, us, tenant, seed, task, lists, ARGV, 9)
+if refusal and refusal[1] == 'wait' then return refusal end
+if refusal then return ledger_keep(P, call, refusal) end
 if idem ~= '' then redis.call('SET', key(P, 'idem', idem), found, 'PX', math.max(1, math.ceil(keep + wait))) end
 return ledger_keep(P, call, {'ok', found})

@@ -1,6 +1,7 @@
 """Multi-tenant batch processing on Redis."""
 
 from taskproc.batch import Batch
+from taskproc.coded import schedule
 from taskproc.context import TaskContext, current_task
 from taskproc.errors import (
     ArgumentError,
@@ -54,6 +55,8 @@ from taskproc.options import CallNext, Middleware
 from taskproc.outcome import Bury, Cancel, RateLimited, Retry, Snooze
 from taskproc.processor import TaskProcessor
 from taskproc.processor.tenant import Tenant
+from taskproc.schedule import Schedule
+from taskproc.scheduled import ScheduleInfo, ScheduleRun
 from taskproc.serializing import Serializer
 
 __all__ = [
@@ -93,6 +96,9 @@ __all__ = [
     "ResultNotKept",
     "Retry",
     "RunningTask",
+    "Schedule",
+    "ScheduleInfo",
+    "ScheduleRun",
     "Serializer",
     "SerializerMissing",
     "ServerCheck",
@@ -115,5 +121,6 @@ __all__ = [
     "current_task",
     "inject",
     "method",
+    "schedule",
     "task",
 ]

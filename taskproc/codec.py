@@ -12,8 +12,9 @@ A body is the task's local id (10 characters), a kind, and:
 Fields of the extension: ``a`` attempts used, ``d`` deliveries so far, ``m`` max_attempts of the call, ``k``
 keep of the call, ``c`` created (ms), ``p`` the batch that a continuation belongs to, ``n`` since when no
 worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size, ``h`` its handler,
-``u`` the digest of its unique lock, ``v`` how long that lasts from when it is taken (ms). The Lua
-scripts read and change some (``lua/include/body_*.lua``), so a field's name is fixed here and there.
+``u`` the digest of its unique lock, ``v`` how long that lasts from when it is taken (ms), ``s`` the schedule whose task it
+is, its key and its id in a row, ``t`` the occurrence for which it is (ms). The Lua scripts read and change some
+(``lua/include/body_*.lua``), so a field's name is fixed here and there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from taskproc.values import shown
 
 LARGE = 8_192
 """Payloads above this many bytes don't go through the lists, so that a claim's reply stays small."""
+
+SCHEDULE_KEY = 22
 
 SIGNATURE = 22
 """How long a signature is that goes before a payload: see ``taskproc/sealing.py``."""
@@ -64,8 +67,8 @@ class Body:
 NOTHING: Mapping[str, object] = {}
 
 
-MARKS = frozenset("dgluz")
-"""Fields of tasks of which something is kept besides: errors of attempts, a large payload, a lock."""
+MARKS = frozenset("dglsuz")
+"""Fields of tasks of which something is kept besides: errors of attempts, a large payload, a lock, a schedule's history."""
 
 
 def marked(extension: Mapping[str, object]) -> bool:
@@ -121,6 +124,12 @@ def write_segment(stored: bytes, segment: str) -> bytes:
 def kept(stored: bytes) -> bool:
     """Whether a stored task has a record whatever becomes of it: ``keep="all"``."""
     return stored[10:11] != PLAIN and b'"k":"a"' in stored[11 : stored.find(b"\n", 11)]
+
+
+def schedule_id(extension: Mapping[str, object]) -> str | None:
+    """The id of the schedule whose task it is, if it is one's."""
+    found = extension.get("s")
+    return found[SCHEDULE_KEY:] if isinstance(found, str) else None
 
 
 def shown_data(payload: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from taskproc.errors import TaskCancelled, TaskprocError
 from taskproc.model import BatchInfo, Progress, progress_of
-from taskproc.values import Duration, from_us, milliseconds
+from taskproc.values import Duration, from_ms, from_us, milliseconds
 
 if TYPE_CHECKING:
     from taskproc.outcome import Outcome
@@ -43,7 +43,7 @@ class Services(Protocol):
 
 
 PLAIN = ("id", "name", "data", "queue", "tenant", "batch_id", "attempt", "max_attempts", "delivery",
-    "is_continuation",
+    "is_continuation", "schedule_id",
 )  # fmt: skip
 
 
@@ -51,8 +51,8 @@ class TaskContext:
     """A task while it runs. ``delivery`` rises with every claim: a fencing token for the handler's own writes."""
 
     __slots__ = (
-        "_created_us", "_services", "attempt", "batch_id", "data", "delivery", "id", "instances", "is_continuation",
-        "max_attempts", "name", "outcome", "processor", "queue", "schedule_id", "stop_reason", "tenant",
+        "_created_us", "_due_ms", "_services", "attempt", "batch_id", "data", "delivery", "id", "instances",
+        "is_continuation", "max_attempts", "name", "outcome", "processor", "queue", "schedule_id", "stop_reason", "tenant",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,8 @@ class TaskContext:
         is_continuation: bool = False,
         services: Services | None = None,
         processor: Any = None,
+        schedule_id: str | None = None,
+        due_ms: int = 0,
     ) -> None:
         self.id = id
         self.name = name
@@ -81,25 +83,31 @@ class TaskContext:
         self.max_attempts = max_attempts
         self.delivery = delivery
         self.is_continuation = is_continuation
-        self.schedule_id: str | None = None
+        self.schedule_id = schedule_id
         self.stop_reason: StopReason | None = None
         self.outcome: Outcome | None = None
         self.instances: Any = None
         self.processor = processor
         self._services = services
         self._created_us = created_us
+        self._due_ms = due_ms
 
     def __repr__(self) -> str:
         return f"TaskContext(id={self.id!r}, name={self.name!r}, tenant={self.tenant!r}, attempt={self.attempt})"
 
     def plain(self) -> dict[str, Any]:
         """What makes the same context in another process, where there are no services."""
-        return {**{name: getattr(self, name) for name in PLAIN}, "created_us": self._created_us}
+        return {**{name: getattr(self, name) for name in PLAIN}, "created_us": self._created_us, "due_ms": self._due_ms}
 
     @property
     def created_at(self) -> datetime:
         """When the task, or its batch, was enqueued."""
         return from_us(self._created_us)
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The occurrence for which its schedule has made it; None for tasks of no schedule."""
+        return from_ms(self._due_ms) if self.schedule_id is not None else None
 
     @property
     def cancelled(self) -> bool:

@@ -3,6 +3,7 @@
 Base 62 in ASCII order, so that ids with a counter sort as they count and no id needs quoting in a shell.
 """
 
+import base64
 import hashlib
 import re
 import secrets
@@ -80,3 +81,8 @@ def digest(*parts: str) -> str:
     """A key for what several texts name together; no two different lists of texts share one."""
     joined = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
     return hashlib.blake2b(joined, digest_size=16).hexdigest()
+
+
+def schedule_key(tenant: str, id: str) -> str:
+    """What a tenant's schedule goes by in Redis: 128 bits of both names, as 22 characters."""
+    return base64.urlsafe_b64encode(bytes.fromhex(digest("schedule", tenant, id)))[:22].decode()

@@ -92,6 +92,18 @@ KEYS = (
     Key("park:<limit>", "set", "queues in which lists wait for a limit", "empty"),
     Key("held:<queue>", "set", "limits for which lists of a queue wait", "empty"),
     Key("park:<limit>:<queue>", "zset", "segments whose tasks wait → their turn", "goes on, cancel"),
+    Key(
+        "s:<schedule>",
+        "hash",
+        "tenant, id, spec, handler, queue, body of its tasks, rule, rev, next (ms), anchor (ms), paused, coded, unique, "
+        "runs, last (ms), task, skipped, why, history, created, changed",
+        "cancel, pruned when over",
+    ),
+    Key("ts:<tenant>", "zset", "the tenant's schedules: id and digest", "empty"),
+    Key("schedules", "zset", "schedules → when they are to be looked at (ms)", "cancel, paused, over"),
+    Key("coded", "zset", "the same of schedules that code declares", "cancel, paused, over"),
+    Key("over", "zset", "schedules that never fire again → since (ms)", "pruned"),
+    Key("slimits", "hash", "how many schedules tenants may have: t and the tenant, or all", "stays"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
     Key("worker:<worker>", "string", "what a live worker says of itself", "PX 2 × lease"),
@@ -103,7 +115,7 @@ CHANNELS = {
     "settled": "ids of batches that settled and of tasks that ended, when somebody waits for them",
     "changed": "ids of batches and tasks that have changed, when somebody watches them",
     "cancel": "ids of batches and tasks that were cancelled",
-    "control": "pause, resume",
+    "control": "pause, resume; schedule: there is one that is due before all others",
 }
 """Pub/sub channels, after the prefix. A message is a hint: what it tells is stored as well."""
 

@@ -110,6 +110,7 @@ class TaskInfo:
     kept: bool = False
     result: object = field(default=None, repr=False)
     result_problem: str | None = None
+    schedule_id: str | None = None
 
     @property
     def ended(self) -> bool:

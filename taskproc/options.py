@@ -55,6 +55,8 @@ class Options:
     max_payload: int
     renew: bool
     deadletter: bool
+    deadletter_schedules: bool
+    cron_seconds: bool
     durable: bool
     strict_queues: bool
     on_task_start: Hook | None
@@ -92,6 +94,8 @@ class ProcessorOptions(TypedDict, total=False):
     max_payload: int
     renew: bool
     deadletter: bool
+    deadletter_schedules: bool
+    cron_seconds: bool
     durable: bool
     strict_queues: bool
     on_task_start: Hook | None
@@ -132,6 +136,8 @@ def check_options(given: ProcessorOptions) -> Options:
         max_payload=count("max_payload", given.get("max_payload", 1_000_000), 1, 512 * 1024 * 1024),
         renew=renew,
         deadletter=_flag("deadletter", given.get("deadletter", True)),
+        deadletter_schedules=_flag("deadletter_schedules", given.get("deadletter_schedules", False)),
+        cron_seconds=_flag("cron_seconds", given.get("cron_seconds", False)),
         durable=_flag("durable", given.get("durable", False)),
         strict_queues=_flag("strict_queues", given.get("strict_queues", False)),
         on_task_start=_function("on_task_start", given.get("on_task_start")),

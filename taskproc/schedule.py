@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from types import FunctionType
 from typing import Any, Literal
 
+import orjson
+
 from taskproc import cron as crons
 from taskproc.errors import CorruptRecord, InvalidValue
 from taskproc.handlers import default_name, is_handler_name
@@ -147,6 +149,15 @@ class Schedule:
             return cls(**{"id": None, "tenant": None, **given}).check(cron_seconds=True)
         except InvalidValue as error:
             raise CorruptRecord(f"a schedule's record can't be read: {error}") from None
+
+
+RULE = ("cron", "timezone", "every", "at", "next_run", "start", "end", "jitter")
+"""The fields that say when a schedule runs: where one of them changes it begins anew."""
+
+
+def rule_of(record: Mapping[str, object]) -> str:
+    """What of a schedule's record says when it runs, as a text."""
+    return orjson.dumps({name: record[name] for name in RULE if name in record}).decode()
 
 
 def schedule_id(given: object) -> str:

@@ -19,7 +19,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -132,10 +132,21 @@ class Sealer:
         """What keys the digests of a tenant's unique locks; nothing where payloads are not encrypted."""
         return hashlib.sha256(b"taskproc unique " + self._ring(tenant).first).digest() if self._encrypts else b""
 
-    def open(self, tenant: str, queue: str, batch: str, parent: object, local: bytes, payload: bytes) -> bytes:
-        """The payload that was sealed for a task here. Raises UntrustedTask, or KeyMissing."""
-        place = _place(tenant, queue, owner_of(batch, parent), local)
+    def open(
+        self, tenant: str, queue: str, batch: str, extension: Mapping[str, object], local: bytes, payload: bytes
+    ) -> bytes:
+        """The payload that was sealed for a task here, or for the schedule whose task it is. Raises UntrustedTask, or
+        KeyMissing."""
+        scheduled = extension.get("s") if is_home_id(batch) else None
+        if scheduled is None:
+            place = _place(tenant, queue, owner_of(batch, extension.get("p")), local)
+        else:
+            place = schedule_place(tenant, queue, str(scheduled))
         return self._decrypted(tenant, place, self._verified(place, payload))
+
+    def seal_schedule(self, tenant: str, scheduled: str, queue: str, payload: bytes) -> bytes:
+        """The payload of all of a schedule's tasks: they are made without those who have keys."""
+        return self._sealed(tenant, schedule_place(tenant, queue, scheduled), handler_name(payload), payload)
 
     def _verified(self, place: bytes, payload: bytes) -> bytes:
         if payload[:2] != SIGNED:
@@ -183,7 +194,7 @@ def owner_of(batch: str, parent: object) -> str:
 
 def open_without_keys(payload: bytes) -> bytes:
     """What a process without keys makes of a sealed payload: it can't judge a signature. Raises KeyMissing if encrypted."""
-    return _NO_KEYS.open("", "", "", None, b"", payload)
+    return _NO_KEYS.open("", "", "", {}, b"", payload)
 
 
 def open_result_without_keys(result: bytes) -> bytes:
@@ -193,6 +204,11 @@ def open_result_without_keys(result: bytes) -> bytes:
 
 def _place(tenant: str, queue: str, owner: str, local: bytes, *part: str) -> bytes:
     return orjson.dumps([tenant, queue, owner, local.decode("ascii", "replace"), *part])
+
+
+def schedule_place(tenant: str, queue: str, scheduled: str) -> bytes:
+    """What the payload of a schedule's tasks is bound to."""
+    return orjson.dumps([tenant, queue, "", "", "schedule", scheduled])
 
 
 def _mac(key: bytes, place: bytes, payload: bytes) -> bytes:

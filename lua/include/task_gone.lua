@@ -5,8 +5,8 @@ local function task_gone(P, now_ms, us, b, body)
     record_end(P, now_ms, b, string.sub(body, 1, 10), 'cancelled', count((body_ext(body) or {}).a))
   end
   forget(P, b.id, body)
-  local lock = body_lock(body)
-  if lock then lock_end(P, now_ms, b, b.id .. string.sub(body, 1, 10), lock, false) end
+  local ext = body_ext(body)
+  if ext then task_leave(P, now_ms, b, b.id .. string.sub(body, 1, 10), ext, 'cancelled') end
   redis.call('HINCRBY', record, 'cancelled', 1)
   tenant_settle(P, now_ms, b.tenant, 1, 0, 1)
   if redis.call('HINCRBY', record, 'remaining', -1) == 0 and b.state == 'running' then

@@ -113,7 +113,14 @@ class Connected:
 
 
 def _store(target: Target, options: Options) -> Store:
-    return Store(target, options.prefix, options.patience, sealer=options.sealer, durable=options.durable)
+    return Store(
+        target,
+        options.prefix,
+        options.patience,
+        sealer=options.sealer,
+        durable=options.durable,
+        letters_hold=options.deadletter_schedules,
+    )
 
 
 async def _open_server(url: str) -> EmbeddedServer:

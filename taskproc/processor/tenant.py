@@ -8,12 +8,15 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.batch import Batch, Build
+from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep, Unique
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
 from taskproc.processor.watching import watch
-from taskproc.values import Duration, milliseconds, tenant_name
+from taskproc.schedule import Schedule
+from taskproc.scheduled import ScheduleInfo
+from taskproc.values import Duration, milliseconds, shown, tenant_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -185,3 +188,39 @@ class Tenant(TenantTaskCalls):
     async def get_tenant(self) -> TenantInfo | None:
         """The tenant's totals; None when nothing is kept of it."""
         return await self._calls.get_tenant(self.name)
+
+    async def upsert_schedule(
+        self, schedule: Schedule, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Create a schedule of the tenant's, or change the one of that id. Raises InvalidValue for another tenant's."""
+        if isinstance(schedule, Schedule) and schedule.tenant != self.name:
+            raise InvalidValue(f"tenant={shown(schedule.tenant)}: this is the handle of tenant {self.name}")
+        await self._calls._upsert(schedule, handler, args, kwargs)
+
+    async def cancel_schedule(self, id: str) -> bool:
+        """Delete a schedule; False where the tenant has none of that id."""
+        return await self._calls.cancel_schedule(id, self.name)
+
+    async def trigger_schedule(self, id: str) -> bool:
+        """Enqueue a schedule's task now; False for an unknown one, and a unique one of which a task is there."""
+        return await self._calls.trigger_schedule(id, self.name)
+
+    async def pause_schedule(self, id: str) -> bool:
+        """Let a schedule rest; False where the tenant has none of that id."""
+        return await self._calls.pause_schedule(id, self.name)
+
+    async def resume_schedule(self, id: str) -> bool:
+        """Let a paused schedule go on; False where the tenant has none of that id."""
+        return await self._calls.resume_schedule(id, self.name)
+
+    async def get_schedule(self, id: str) -> ScheduleInfo | None:
+        """A schedule, with its next occurrence and its last runs."""
+        return await self._calls.get_schedule(id, self.name)
+
+    async def get_schedules(self, skip: int = 0, take: int = 50) -> list[ScheduleInfo]:
+        """The tenant's schedules by id."""
+        return await self._calls.get_schedules(self.name, skip, take)
+
+    async def count_schedules(self) -> int:
+        """How many schedules the tenant has."""
+        return await self._calls.count_schedules(self.name)

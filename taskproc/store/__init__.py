@@ -7,6 +7,7 @@ that what it must settle never waits behind what its handlers ask.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,7 @@ from taskproc.store.limits import Limits
 from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
 from taskproc.store.queues import Queues
+from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import bind
 from taskproc.store.target import Target
 from taskproc.store.tasks import Tasks
@@ -45,8 +47,16 @@ class Store:
     """A client's calls, each within a bounded time."""
 
     def __init__(
-        self, target: Target, instance: str, patience: float, *, sealer: Sealer | None = None, durable: bool = False
+        self,
+        target: Target,
+        instance: str,
+        patience: float,
+        *,
+        sealer: Sealer | None = None,
+        durable: bool = False,
+        letters_hold: bool = False,
     ) -> None:
+        """``letters_hold``: a dead letter of a unique schedule holds it up."""
         self.target = target
         self.prefix = prefix_of(instance)
         self._ledger = Ledger()
@@ -60,6 +70,7 @@ class Store:
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
+        self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
@@ -103,7 +114,9 @@ class Store:
 class WorkerStore:
     """A worker's calls, which go on until they are answered, or for ``patience`` seconds once it is set."""
 
-    def __init__(self, target: Target, instance: str, queues: Sequence[str], lease_ms: int) -> None:
+    def __init__(
+        self, target: Target, instance: str, queues: Sequence[str], lease_ms: int, *, letters_hold: bool = False
+    ) -> None:
         self._prefix = prefix = prefix_of(instance)
         self.patience: float | None = None
         self.wire = Wire(target, prefix)
@@ -111,6 +124,7 @@ class WorkerStore:
         scripts = bind(self._run, prefix)
         self.work = Work(scripts, self.marker, prefix, queues, lease_ms)
         self.limits = Limits(scripts, Ledger())
+        self.schedules = Schedules(scripts, Ledger(), math.inf, holds=letters_hold)
         self.leases = Leases(target, prefix)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

@@ -9,7 +9,7 @@ from functools import partial
 
 import orjson
 
-from taskproc.codec import NOTHING, STUB, Body, handler_name, read_body, shown_data
+from taskproc.codec import NOTHING, STUB, Body, handler_name, read_body, schedule_id, shown_data
 from taskproc.errors import CorruptTask, KeyMissing
 from taskproc.ids import digest, is_task_id, locals_from, new_id, random_start
 from taskproc.model import AttemptError, Progress, TaskInfo, TaskState
@@ -191,6 +191,7 @@ def task_info(
         scheduled_for=None if scheduled_ms is None else from_ms(scheduled_ms),
         data=body.payload,
         errors=read_errors(list(errors)),
+        schedule_id=schedule_id(body.extension),
     )
 
 
@@ -211,7 +212,7 @@ def opened(info: TaskInfo, batch: str, stored: bytes, sealer: Sealer | None) -> 
     payload = info.data
     with suppress(CorruptTask, KeyMissing):
         if sealer is not None:
-            payload = sealer.open(info.tenant, info.queue, batch, read_body(stored).text("p"), stored[:10], payload)
+            payload = sealer.open(info.tenant, info.queue, batch, read_body(stored).extension, stored[:10], payload)
         elif payload[:1] == SEAL:
             payload = open_without_keys(payload)
     return replace(info, data=shown_data(payload))

@@ -23,7 +23,7 @@ MOST = 128
 """Settlements and claims of one step: more would make the script too long."""
 
 PROMOTE, RESCUE = 250, 100
-PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS, PRUNE_LOCKS = 100, 10, 10, 500
+PRUNE_BATCHES, PRUNE_STAGED, PRUNE_TENANTS, PRUNE_LOCKS, PRUNE_SCHEDULES = 100, 10, 10, 500, 100
 LATE = 0.5
 """After this share of a lease an answer's claims are looked at again before they are run."""
 STAGED_MS = 3_600_000
@@ -200,10 +200,14 @@ class Work:
         staged = await self._scripts.staging_prune(STAGED_MS, PRUNE_STAGED)
         tenants = await self._scripts.tenant_prune(retention_ms, PRUNE_TENANTS)
         locks = await self._scripts.unique_prune(PRUNE_LOCKS)
-        for reply in (batches, staged, tenants, locks):
+        schedules = await self._scripts.schedule_prune(retention_ms, PRUNE_SCHEDULES)
+        for reply in (batches, staged, tenants, locks, schedules):
             self._tell(reply[-1])
-        full = (batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[2] == PRUNE_TENANTS)
-        return any(full) or locks[1] >= PRUNE_LOCKS or bool(batches[1] < batches[2] or tenants[1] < tenants[2])
+        full = (
+            batches[2] == PRUNE_BATCHES, staged[1] == PRUNE_STAGED, tenants[2] == PRUNE_TENANTS,
+            locks[1] >= PRUNE_LOCKS, schedules[1] >= PRUNE_SCHEDULES,
+        )  # fmt: skip
+        return any(full) or bool(batches[1] < batches[2] or tenants[1] < tenants[2])
 
     async def renew(self, member: str, duration_ms: int) -> bool:
         """Prolong one lease to at least this duration from now; False when it is lost."""

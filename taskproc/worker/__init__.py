@@ -3,6 +3,7 @@
 fetcher    claims and settles in one call     slots      runs what was claimed
 settler    outcomes on their way to Redis     executor   one task, step by step
 heartbeat  renews leases from a thread        upkeep     promotes, rescues, prunes
+scheduler  fires due schedules
 
 Stopping, in this order: claim no more; let running tasks finish within the grace; hand back what has not
 begun and cancel the rest; settle everything; leave the list of workers; leave the lifespan; close. A task that
@@ -33,6 +34,7 @@ from taskproc.outcome import DONE, Dead, Limited, Outcome, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
+from taskproc.templates import coded_templates, rule_function
 from taskproc.worker.decoder import Decoder
 from taskproc.worker.ends import before, only, to_its_end
 from taskproc.worker.execution import Execution, Stop
@@ -43,6 +45,7 @@ from taskproc.worker.instances import Making
 from taskproc.worker.keeping import Keeper
 from taskproc.worker.lifespan import Lifespan
 from taskproc.worker.loop import Loop
+from taskproc.worker.scheduler import Scheduler
 from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
@@ -65,7 +68,8 @@ class Worker:
 
     def __init__(self, store: Store, options: Options, maker: Maker, processor: object) -> None:
         self._options = options
-        self._store = WorkerStore(store.target, options.prefix, options.queues, options.invisibility_ms)
+        lease, holds = options.invisibility_ms, options.deadletter_schedules
+        self._store = WorkerStore(store.target, options.prefix, options.queues, lease, letters_hold=holds)
         work = self._store.work
         self._slots = Slots(options.max_workers, self._run_one)
         making = Making(options.resolver)
@@ -80,8 +84,11 @@ class Worker:
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
         limits = partial(self._store.limits.look_again, self._limits)
-        self._chores = Upkeep(work, limits, options.retention_ms, options.poll_ms, options.invisibility_ms)
+        self._chores = Upkeep(work, limits, options.retention_ms, options.poll_ms, lease)
         self._upkeep = Loop("upkeep", self._chores.step)
+        self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)
+        self._scheduler = Scheduler(self._store.schedules, partial(rule_function, maker.registry), options.poll_ms / 1000)
+        self._schedules = Loop("schedules", self._scheduler.step)
         self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
         self._heartbeat = Heartbeat(
             self._store.leases,
@@ -111,6 +118,7 @@ class Worker:
                     self._fetcher.run,
                     self._fetcher.watch,
                     self._upkeep.run,
+                    self._schedules.run,
                     self._events.run,
                     self._lifespan.watch,
                 ):
@@ -192,13 +200,17 @@ class Worker:
     def _on_message(self, channel: str, text: str) -> None:
         if channel == "cancel":
             self._slots.halt(text, Stop.CANCELLED)
+        elif text == "schedule":
+            self._schedules.poke()
         else:
+            self._schedules.poke()
             self._fetcher.look()
 
     def _on_subscribed(self) -> None:
         self._heartbeat.poke()
         self._chores.connected()
         self._upkeep.by(0)
+        self._schedules.poke()
         self._fetcher.look()
 
     def _describe(self) -> dict[str, object]:
@@ -211,6 +223,7 @@ class Worker:
             "slots": self._options.max_workers,
             "running": self._slots.busy,
             "started": self._started_ms,
+            "coded": [key.decode() for key in self._scheduler.coded],
         }
 
     # start and stop
@@ -232,6 +245,7 @@ class Worker:
     async def _meet(self) -> None:
         await self._store.check()
         await self._store.limits.declare(self._limits)
+        await self._scheduler.declare(self._coded)
         await self._store.work.promote()
         self._services.app = await self._lifespan.enter()
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from taskproc.arguments import read_call
-from taskproc.codec import MOST_NUMBER, NOTHING, handler_name, read_body, shown_data
+from taskproc.codec import MOST_NUMBER, NOTHING, handler_name, read_body, schedule_id, shown_data
 from taskproc.context import Services, TaskContext
 from taskproc.errors import AttemptsExhausted, CorruptTask, KeyMissing, UnknownHandler, UntrustedTask
 from taskproc.handlers import is_handler_name
@@ -81,7 +81,7 @@ class Decoder:
         try:
             if sealer is None:
                 return open_without_keys(payload)
-            return sealer.open(claims.tenant, claims.queue, claims.batch, extension.get("p"), execution.body[:10], payload)
+            return sealer.open(claims.tenant, claims.queue, claims.batch, extension, execution.body[:10], payload)
         except (UntrustedTask, KeyMissing) as error:
             execution.context = self._context(execution, handler_name(payload), b"", extension)
             raise type(error)(f"task {execution.task_id}: {error}") from None
@@ -121,6 +121,8 @@ class Decoder:
         """Whether a task is kept as a dead letter once it has failed."""
         own = None if call.handler is None else call.handler.options.keep
         given = call.extension.get("k")
+        if call.context.schedule_id is not None and not self._options.deadletter_schedules:
+            return False
         return self._options.deadletter and (own != "none" if given is None else given != "n")
 
     def _context(self, execution: Execution, name: str, data: bytes, extension: Mapping[str, object]) -> TaskContext:
@@ -145,6 +147,8 @@ class Decoder:
             is_continuation=parent is not None,
             services=self._services,
             processor=self._processor,
+            schedule_id=schedule_id(extension),
+            due_ms=min(_number(extension, "t"), LAST_MS),
         )
 
     async def _large(self, execution: Execution, segment: str) -> bytes:

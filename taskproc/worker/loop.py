@@ -26,6 +26,7 @@ class Loop:
         self._step = step
         self._poked = asyncio.Event()
         self._until = 0.0
+        self._again = False
 
     def by(self, at: float | None) -> None:
         """See that the function is called by a time of the monotonic clock."""
@@ -33,9 +34,15 @@ class Loop:
             self._until = at
             self._poked.set()
 
+    def poke(self) -> None:
+        """See that the function is called at once, and once more where it is at work just now."""
+        self._again = True
+        self.by(0)
+
     async def run(self) -> None:
         """Go on until cancelled. Raises SchemaMismatch, which no pause mends."""
         while True:
+            self._again = False
             try:
                 seconds = await self._step()
             except SchemaMismatch:
@@ -43,7 +50,7 @@ class Loop:
             except TaskprocError as error:
                 logger.error("%s: %s", self._name, error)
                 seconds = PAUSE
-            self._until = time.monotonic() + seconds
+            self._until = 0.0 if self._again else time.monotonic() + seconds
             while (left := self._until - time.monotonic()) > 0:
                 self._poked.clear()
                 with suppress(TimeoutError):

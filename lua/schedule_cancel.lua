@@ -1,0 +1,20 @@
+-- Deletes a schedule. A task of it that is there goes on.
+-- Moves: none
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 call json (as include/ledger_find.lua has it)
+--   3 schedule str
+-- Returns: {"ok"}; {"unknown"}; {"stale"}
+-- Includes: guard, ledger_find, ledger_keep, schedule_read, schedule_drop
+-- Cost: O(log schedules)
+local slot = KEYS[1]
+local P, call, sid = ARGV[1], cjson.decode(ARGV[2]), ARGV[3]
+guard(slot)
+local known = ledger_find(P, call)
+if known then return known end
+local s = schedule_read(P, sid)
+if not s then return {'unknown'} end
+schedule_drop(P, s)
+return ledger_keep(P, call, {'ok'})

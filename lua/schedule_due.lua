@@ -1,0 +1,38 @@
+-- Reads the schedules that are due, those first that are so for longest.
+-- Moves: none
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 skip int (so many that are due are left to others)
+--   3 take int (at most 50)
+--   4 coded bytes... (the schedules that the caller's code declares, at most 1,000; of such only these are looked at)
+-- Returns: {"ok", now_ms, when the next is to be looked at (ms, empty: none), whether the instance is paused, {schedule,
+--   revision, next, anchor, runs, spec}...}
+-- Includes: guard, now, schedule_read
+-- Cost: O(take + coded)
+local slot = KEYS[1]
+local P, skip, take = ARGV[1], tonumber(ARGV[2]), math.min(tonumber(ARGV[3]), 50)
+guard(slot)
+local now_ms = now()
+local index = key(P, 'schedules')
+local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
+local due = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', skip, take)
+if #due == 0 and skip > 0 then due = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', 0, take) end
+if #ARGV > 3 then
+  local times = redis.call('ZMSCORE', key(P, 'coded'), unpack(ARGV, 4))
+  for i, at in ipairs(times) do
+    if at and (not first or tonumber(at) < tonumber(first)) then first = at end
+    if at and tonumber(at) <= now_ms and #due < 2 * take then due[#due + 1] = ARGV[3 + i] end
+  end
+end
+local out = {'ok', string.format('%.0f', now_ms), first or '', redis.call('HEXISTS', key(P, 'm'), 'paused')}
+for _, sid in ipairs(due) do
+  local s = schedule_read(P, sid)
+  if s then
+    out[#out + 1] = {sid, s.rev, s.next, s.anchor or '', s.runs, redis.call('HGET', key(P, 's', sid), 'spec') or ''}
+  else
+    out[#out + 1] = {sid, 0, '', '', 0, ''}
+  end
+end
+return out

@@ -1,0 +1,43 @@
+-- Fires schedules that are due: enqueues the tasks of an occurrence and moves on to the next in one step, where the stored
+-- occurrence is still the expected one; so none fires twice, whoever tries it how often. Others are put off, with what is wrong.
+-- Moves: – → ready
+-- KEYS:
+--   1 slot none (routes the call; the key never exists)
+-- ARGV:
+--   1 prefix str
+--   2 holds int (1: a dead letter of a unique schedule holds it up)
+--   3 fires json (as include/schedule_fire.lua has them, at most 50 with 100 tasks together)
+--   4 problems json ({schedule, revision, what is wrong, ms to wait}, at most 50)
+-- Returns: {"ok", {how many tasks, or -1 where it was changed meanwhile}..., broken}; broken: those that were put off since
+--   their keys can't be used. Nothing happens while the instance is paused: {"paused"}
+-- Includes: guard, now, apart, put_off, schedule_read, schedule_fire, schedule_index
+-- Cost: O(n log schedules) for n schedules and tasks
+local slot = KEYS[1]
+local P, holds, fires, problems = ARGV[1], ARGV[2] == '1', cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+guard(slot)
+if redis.call('HEXISTS', key(P, 'm'), 'paused') == 1 then return {'paused'} end
+local now_ms, us = now()
+local found, broken = {}, {}
+local function one(f)
+  return schedule_fire(P, now_ms, us, f, holds) or -1
+end
+local function problem(p)
+  local s = schedule_read(P, p[1])
+  if s and s.rev == p[2] and not s.paused then
+    redis.call('HSET', key(P, 's', p[1]), 'why', p[3])
+    schedule_index(P, now_ms, s, now_ms + p[4])
+  elseif not s then
+    redis.call('ZREM', key(P, 'schedules'), p[1])
+    redis.call('ZREM', key(P, 'coded'), p[1])
+  end
+  return 0
+end
+local function try(f, given)
+  local n = apart(broken, 'schedule', given[1], f, given)
+  if n then return n end
+  put_off(key(P, redis.call('ZSCORE', key(P, 'coded'), given[1]) and 'coded' or 'schedules'), now_ms, given[1], true)
+  return -1
+end
+for i = 1, math.min(#fires, 50) do found[i] = try(one, fires[i]) end
+for i = 1, math.min(#problems, 50) do try(problem, problems[i]) end
+return {'ok', found, broken}
