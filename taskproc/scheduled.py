@@ -14,7 +14,7 @@ from taskproc.values import count, from_ms, timestamp_ms
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """A run of a schedule that has ended. ``due_at`` is its occurrence; one that was cancelled before it ran never started."""
+    """A run of a schedule that has ended. ``due_at`` is its occurrence; one cancelled before it ran never started."""
 
     task_id: str
     state: TaskState
