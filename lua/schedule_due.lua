@@ -27,12 +27,16 @@ if #ARGV > 3 then
   end
 end
 local out = {'ok', string.format('%.0f', now_ms), first or '', redis.call('HEXISTS', key(P, 'm'), 'paused')}
-for _, sid in ipairs(due) do
+local function read(sid)
   local s = schedule_read(P, sid)
-  if s then
-    out[#out + 1] = {sid, s.rev, s.next, s.anchor or '', s.runs, redis.call('HGET', key(P, 's', sid), 'spec') or ''}
+  return s and {sid, s.rev, s.next, s.anchor or '', s.runs, redis.call('HGET', key(P, 's', sid), 'spec') or ''}
+end
+for _, sid in ipairs(due) do
+  local ok, found = pcall(read, sid)
+  if string.find(sid, '[^%w_-]') then
+    redis.call('ZREM', index, sid) -- nobody could name it to take it away
   else
-    out[#out + 1] = {sid, 0, '', '', 0, ''}
+    out[#out + 1] = ok and found or {sid, 0, '', '', 0, ''} -- whoever tries to fire it finds out what is wrong
   end
 end
 return out

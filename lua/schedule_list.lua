@@ -7,7 +7,7 @@
 --   2 tenant str
 --   3 skip int
 --   4 take int (at most 50; 0: only the number)
---   5 only str (a schedule: this one; empty: all)
+--   5 only str (a schedule: this one; empty: all, and those that can't be read without a field)
 -- Returns: {now_ms, how many the tenant has, {fields and values of its record, without the body}...}
 -- Includes: guard, now
 -- Cost: O(log schedules + take)
@@ -23,7 +23,7 @@ local names = {'spec', 'handler', 'rev', 'next', 'anchor', 'runs', 'paused', 'co
   'created', 'changed', 'id', 'tenant'}
 for _, member in ipairs(members) do
   local sid = string.sub(member, -22)
-  local values = redis.call('HMGET', key(P, 's', sid), unpack(names))
+  local values = (only == '' and redis.pcall or redis.call)('HMGET', key(P, 's', sid), unpack(names))
   local entry = {sid}
   for i, name in ipairs(names) do
     if values[i] then entry[#entry + 1], entry[#entry + 2] = name, values[i] end

@@ -7,28 +7,30 @@
 --   1 prefix str
 --   2 holds int (1: a dead letter of a unique schedule holds it up)
 --   3 fires json (as include/schedule_fire.lua has them, at most 50 with 100 tasks together)
---   4 problems json ({schedule, revision, what is wrong, ms to wait}, at most 50)
+--   4 problems json ({schedule, revision, expected next, what is wrong, ms to wait}, at most 50)
 -- Returns: {"ok", {how many tasks, or -1 where it was changed meanwhile}..., broken}; broken: those that were put off since
 --   their keys can't be used. Nothing happens while the instance is paused: {"paused"}
--- Includes: guard, now, apart, put_off, schedule_read, schedule_fire, schedule_index
--- Cost: O(n log schedules) for n schedules and tasks
+-- Includes: guard, now, apart, put_off, schedule_read, schedule_mend, schedule_fire, schedule_index
+-- Cost: O(n log schedules) for n schedules and tasks, and 1 MB of payloads and one more
 local slot = KEYS[1]
 local P, holds, fires, problems = ARGV[1], ARGV[2] == '1', cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
 guard(slot)
 if redis.call('HEXISTS', key(P, 'm'), 'paused') == 1 then return {'paused'} end
+for _, index in ipairs({'schedules', 'coded', 'over'}) do
+  redis.call('ZADD', key(P, index), 'XX', 0, '') -- changes nothing; a full Redis, or one that takes no writes, refuses it all here
+end
 local now_ms, us = now()
-local found, broken = {}, {}
+local found, broken, room = {}, {}, {bytes = 1000000}
 local function one(f)
-  return schedule_fire(P, now_ms, us, f, holds) or -1
+  return schedule_fire(P, now_ms, us, f, holds, room) or -1
 end
 local function problem(p)
   local s = schedule_read(P, p[1])
-  if s and s.rev == p[2] and not s.paused then
-    redis.call('HSET', key(P, 's', p[1]), 'why', p[3])
-    schedule_index(P, now_ms, s, now_ms + p[4])
-  elseif not s then
-    redis.call('ZREM', key(P, 'schedules'), p[1])
-    redis.call('ZREM', key(P, 'coded'), p[1])
+  if not s or s.rev ~= p[2] or s.next ~= p[3] or s.next == '' or s.paused or (tonumber(s.next) or 0) > now_ms then
+    schedule_mend(P, now_ms, p[1], s)
+  else
+    redis.call('HSET', key(P, 's', p[1]), 'why', p[4])
+    schedule_index(P, now_ms, s, now_ms + p[5])
   end
   return 0
 end

@@ -26,8 +26,8 @@ if not pause and s.paused then
   s.paused, s.next = nil, next
   schedule_index(P, now(), s, next)
 elseif pause and not s.paused then
-  redis.call('HSET', name, 'paused', 1)
   s.paused = '1'
-  schedule_index(P, now(), s, '')
+  schedule_index(P, now(), s, '') -- first, since a full Redis lets it through
+  redis.call('HSET', name, 'paused', 1)
 end
 return ledger_keep(P, call, {'ok'})

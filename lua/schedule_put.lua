@@ -27,23 +27,28 @@ local known = ledger_find(P, call)
 if known then return known end
 local name, old = key(P, 's', sid), schedule_read(P, sid)
 if old and coded ~= '' and old.coded == coded then return ledger_keep(P, call, {'ok'}) end
-if old and old.rule == rule and old.anchor ~= anchor then return {'again', old.anchor or ''} end
+if old and old.rule == rule and (old.anchor or anchor) ~= anchor then return {'again', old.anchor} end
 if not old then
   local limit, n = schedule_room(P, tenant)
   if limit then return ledger_keep(P, call, {'full', limit, n}) end
 end
-local now_ms, s = now(), old or {sid = sid, tenant = tenant, id = id, rev = 0}
-if s.rule ~= rule then
+local now_ms, us = now()
+local s = old or {sid = sid, tenant = tenant, id = id, rev = us} -- no revision of one that was cancelled is taken for this one's
+local begins = s.rule ~= rule
+if begins then
   s.rev, s.next = s.rev + 1, next
-  redis.call('HDEL', name, 'runs') -- a full Redis lets this through, and refuses what follows before anything is stored
 elseif s.next == '' then
   s.next = next
 end
 if coded ~= '' then s.coded = coded end
-redis.call('HSET', name, 'tenant', tenant, 'id', id, 'rule', rule, 'anchor', anchor, 'rev', s.rev, 'next', s.next, 'body', body,
-  'changed', string.format('%.0f', now_ms), unpack(fields))
+redis.call('HSET', name, 'tenant', tenant, 'id', id, 'rule', rule, 'anchor', anchor, 'rev', string.format('%.0f', s.rev),
+  'next', s.next, 'body', body, 'changed', string.format('%.0f', now_ms), unpack(fields))
+if begins then redis.call('HDEL', name, 'runs') end
 if not old then redis.call('HSET', name, 'created', string.format('%.0f', now_ms)) end
-if s.coded then redis.call('HSET', name, 'coded', s.coded) end
+if s.coded then
+  redis.call('HSET', name, 'coded', s.coded)
+  redis.call('ZREM', key(P, 'schedules'), sid)
+end
 redis.call('ZADD', key(P, 'ts', tenant), 0, id .. sid)
 schedule_index(P, now_ms, s, s.next)
 return ledger_keep(P, call, {'ok'})

@@ -5,6 +5,7 @@ local function schedule_task(P, now_ms, us, s, due, seed, task, holds)
     local letters = key(P, 'b', string.sub(s.task, 1, 22), 'x', string.sub(s.task, 33))
     if redis.call('ZSCORE', letters, string.sub(s.task, 23, 32)) then return nil, 'held' end
   end
+  s.body = s.body or redis.call('HGET', key(P, 's', s.sid), 'body')
   local stop = string.find(s.body, '\n', 1, true)
   local head = string.format('{"t":%s,', due) .. string.sub(s.body, 3, stop)
   local ext = cjson.decode(head)

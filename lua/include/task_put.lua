@@ -9,8 +9,8 @@ local function task_put(P, now_ms, us, tenant, seed, task, lists, args, at)
   local refusal = queue_room(P, sizes)
   if refusal then return nil, refusal end
   local home = hidden(P, us, tenant, seed) -- a tenant's record of a wrong type stops this before anything is stored
-  locks_take(P, now_ms, home, plan, true)
   stage_put(P, now_ms, home, lists, bodies, from, true)
+  locks_take(P, now_ms, home, plan, true) -- no lock without its task
   sizes[1].length = lists[1].length
   batch_join(P, now_ms, {id = home, tenant = tenant, state = 'open'}, home, sizes)
   return home .. task

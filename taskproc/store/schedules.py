@@ -220,7 +220,7 @@ class Schedules:
         """Schedules that are due, so many at most; of those that code declares only the named ones."""
         _, now, first, paused, *entries = await self._scripts.schedule_due(skip, take, *coded)
         with reading("schedules that are due"):
-            due = [Due(sid.decode(), int(rev), next.decode(), whole(anchor), int(runs), spec)
+            due = [Due(sid.decode(), int(rev), next.decode("utf-8", "replace"), whole(anchor), int(runs), spec)
                    for sid, rev, next, anchor, runs, spec in entries]  # fmt: skip
         return DuePage(int(now), float(first) if first else None, bool(paused), due)
 
@@ -231,7 +231,7 @@ class Schedules:
             reply = await self._scripts.schedule_move(
                 self._holds,
                 to_json([self._entry(fire) for fire in part]),
-                to_json([[p.due.key, p.due.rev, p.told[:200], p.wait_ms] for p in rest]),
+                to_json([[p.due.key, p.due.rev, p.due.next, p.told[:200], p.wait_ms] for p in rest]),
             )
             rest = []
             if reply[0] == b"paused":
