@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from taskproc.store.scripts import to_json
+from tests import schedule_direct as schedules
 from tests.direct import PRODUCER, Direct, body, plain
 
 Call = tuple[str, tuple[Any, ...], Callable[[], Any]]
@@ -104,12 +105,43 @@ def pausing(direct: Direct) -> Call:
     return "instance_pause", (1,), nothing
 
 
+def putting_a_schedule(direct: Direct) -> Call:
+    """It is cancelled when the call comes again."""
+    args = schedules.given(direct)
+    return "schedule_put", args, lambda: direct.once("schedule_cancel", args[0])
+
+
+def cancelling_a_schedule(direct: Direct) -> Call:
+    """There is another of its id when the call comes again."""
+    return "schedule_cancel", (schedules.store(direct),), lambda: schedules.store(direct)
+
+
+def pausing_a_schedule(direct: Direct) -> Call:
+    """It goes on when the call comes again."""
+    key = schedules.store(direct)
+    return "schedule_pause", (key, 1, 0, ""), lambda: schedules.resume(direct, key, direct.now)
+
+
+def resuming_a_schedule(direct: Direct) -> Call:
+    """It is paused when the call comes again."""
+    key = schedules.store(direct)
+    schedules.pause(direct, key)
+    args = key, 0, int(direct.record("s", key)["rev"]), direct.now
+    return "schedule_pause", args, lambda: schedules.pause(direct, key)
+
+
+def triggering_a_schedule(direct: Direct) -> Call:
+    """Its task is there."""
+    return "schedule_trigger", (schedules.store(direct), "seed", f"{0:010}", 0), nothing
+
+
 @pytest.mark.parametrize(
     "ground",
     [
         creating, committing, appending, committing_a_segment, appending_again, committing_again,
         enqueueing, cancelling, cancelling_a_task, retrying,
-        discarding, pausing,
+        discarding, pausing, putting_a_schedule, cancelling_a_schedule, pausing_a_schedule, resuming_a_schedule,
+        triggering_a_schedule,
     ],
     ids=lambda ground: ground.__name__,
 )  # fmt: skip
