@@ -77,8 +77,8 @@ def page(run: dict[str, Any]) -> str:
     """The page."""
     told, ordeals = run["about"], run["ordeals"]
     lines = [HEAD, (
-        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, two ordeals at a time and those that"
-        " mostly wait beside them, on"
+        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, two ordeals at a time and those"
+        " that mostly wait beside them, on"
         f" {told['cores']} cores; {told['server'].split(' sha')[0]}, redis-py {told['redis-py']}, hiredis {told['hiredis']},"
         f" Python {told['python']}, {told['os']}. The same choices again:"
         f" `python -m tests.chaos --seed {told['seed']}`, with `--only NAME` for one of them.\n"
