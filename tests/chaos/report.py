@@ -118,11 +118,16 @@ def beside() -> list[str]:
         )
     if found := _left_by("matrix"):
         lines += ["\n`make matrix`, all tests:\n", "| way | result | seconds |", "|---|---|---|"]
-        lines += [
-            f"| {way['name']} | {'passed' if way['passed'] else 'failed: ' + ', '.join(way['failed'])} |"
-            f" {way['seconds']:.0f} |" for way in found
-        ]  # fmt: skip
+        lines += [f"| {way['name']} | {_ended(way)} | {way['seconds']:.0f} |" for way in found]
     return lines
+
+
+def _ended(way: dict[str, Any]) -> str:
+    """How all tests ended in one way, with those that passed only by themselves."""
+    if not way["passed"]:
+        return "failed: " + ", ".join(way["failed"])
+    once = ", ".join(f"`{test.split('::')[-1]}`" for test in way.get("once", ()))
+    return f"passed; only by itself {once}" if once else "passed"
 
 
 def _left_by(name: str) -> Any:
