@@ -1,8 +1,9 @@
 """Runs all tests on every server that is there, with both protocols, alone and in a cluster, and with few rights.
 
-usage: python -m tests.matrix [--only valkey,cluster] [--json FILE] [pytest's own arguments]
-Ends with 1 where a test failed; what pytest has told of that way lies in ``.matrix``. ``--only`` takes the ways whose names
-have all of these words.
+usage: python -m tests.matrix [--only valkey,cluster] [--json FILE] [--again FILE] [pytest's own arguments]
+Tests that failed are run again by themselves, and told: what passes then was spoilt by others beside it, or is a bug that
+shows itself seldom. Ends with 1 where one failed again; what pytest has told of that way lies in ``.matrix``. ``--only``
+takes the ways whose names have all of these words, ``--again`` only the tests that failed in an earlier run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from tests.servers import KINDS
 
@@ -35,21 +37,40 @@ def ways() -> dict[str, dict[str, str]]:
 
 
 def run(name: str, environment: dict[str, str], arguments: list[str]) -> dict[str, object]:
-    """All tests in one way; how it ended."""
+    """All tests in one way, and those that failed again; how it ended."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "pytest", *arguments]
-    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
-    told = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    done = pytest(environment, arguments)
+    failed = [
+        line.split(" - ")[0].split(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))
+    ]
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()[-200:]
-    for line in told:
-        print(f"  {line}", flush=True)
     if done.returncode != 0:
         TOLD.mkdir(exist_ok=True)
         (TOLD / f"{name}.txt").write_text(done.stdout + done.stderr)
-    print(
-        f"{name:<32} {'passed' if done.returncode == 0 else 'FAILED'}  {time.monotonic() - began:.0f} s  {last}", flush=True
-    )
-    return {"name": name, "passed": done.returncode == 0, "failed": told, "seconds": time.monotonic() - began, "last": last}
+    found = {
+        "name": name,
+        "passed": done.returncode == 0,
+        "failed": failed,
+        "seconds": time.monotonic() - began,
+        "last": last,
+    }
+    print(f"{name:<32} {'passed' if found['passed'] else 'FAILED'}  {found['seconds']:.0f} s  {last}", flush=True)
+    return again(found, environment) if failed else found
+
+
+def again(found: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """How those tests end by themselves that failed in a way."""
+    still = [test for test in found["failed"] if pytest(environment, ["-n", "0", test]).returncode != 0]
+    for test in found["failed"]:
+        print(f"  {'failed again' if test in still else 'passed by itself'}: {test}", flush=True)
+    once = [*found.get("once", []), *(test for test in found["failed"] if test not in still)]
+    return {**found, "passed": not still, "failed": still, "once": once}
+
+
+def pytest(environment: dict[str, str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run tests in an environment."""
+    command = [sys.executable, "-m", "pytest", *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
 
 
 def main() -> None:
@@ -57,12 +78,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--again", type=Path)
     given, rest = parser.parse_known_args()
     words = [word for word in given.only.split(",") if word]
     chosen = {name: way for name, way in ways().items() if all(word in name for word in words)}
-    found = [run(name, way, rest) for name, way in chosen.items()]
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    if given.again:
+        earlier = json.loads(given.again.read_text())
+        found = [again(one, ways()[one["name"]]) if one["failed"] else one for one in earlier]
+    else:
+        found = [run(name, way, rest) for name, way in chosen.items()]
+    if given.json or given.again:
+        (given.json or given.again).write_text(json.dumps(found, indent=1) + "\n")
     sys.exit(0 if found and all(result["passed"] for result in found) else 1)
 
 

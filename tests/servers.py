@@ -75,6 +75,7 @@ class Server:
         command = [found, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
         command += [] if self.kind == "redis62" else ["--enable-debug-command", "yes"]
+        command += ["--user", USER, "on", f">{PASSWORD}", *rights("*")] if RIGHTS else []  # from the moment of each start
         command += self.options
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -83,8 +84,6 @@ class Server:
             try:
                 with self.client() as client:
                     client.ping()
-                    if RIGHTS:
-                        client.execute_command("ACL", "SETUSER", USER, "on", f">{PASSWORD}", *rights("*"))
                 return
             except (redis.ConnectionError, redis.BusyLoadingError):
                 assert self.process.poll() is None, (self.folder / "log").read_text()

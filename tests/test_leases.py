@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 
@@ -130,8 +131,9 @@ async def test_a_task_is_kept_alive_until_it_stops_asking(instance: Instance) ->
             first, second = await instance.wait_records(2, "start", tag=tag)
             renewed = instance.recorded("renewed", tag=tag)
             assert all(r["renewed"] and r["delivery"] == 1 for r in renewed)
-            assert second["at"] - first["at"] > 1.2
             await ends_done(proc, batch_id)
+            if second["at"] - first["at"] < 1.2:
+                return math.inf  # it was kept from asking for longer than its lease
             return float(second["at"] - renewed[-1]["at"])
 
         await in_time(lateness, 0.6 + LATE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,24 @@ def test_some_tests_pass_in_other_ways(way: str) -> None:
 def test_all_ways_are_there() -> None:
     assert len(ways()) % 5 == 0
     assert {"valkey RESP2 alone", "valkey RESP3 cluster", "valkey RESP2 alone few rights"} <= ways().keys()
+
+
+def test_what_fails_is_run_again_by_itself_and_told(tmp_path: Path) -> None:
+    test, told = tmp_path / "test_twice.py", tmp_path / "told.json"
+    test.write_text(
+        f"from pathlib import Path\nmark = Path({str(tmp_path / 'mark')!r})\n"
+        "def test_seldom():\n    there = mark.exists()\n    mark.touch()\n    assert there\n"
+        "def test_never():\n    assert False\n"
+    )
+    command = [sys.executable, "-m", "tests.matrix", "--only", "valkey,RESP3,alone"]
+    done = subprocess.run([*command, "--json", told, test], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    (found,) = json.loads(told.read_text())
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert [name.split("::")[-1] for name in found["once"] + found["failed"]] == ["test_seldom", "test_never"]
+    test.write_text(test.read_text().replace("assert False", "pass"))
+    done = subprocess.run([*command, "--again", told], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    (found,) = json.loads(told.read_text())
+    assert (done.returncode, found["passed"], found["failed"], len(found["once"])) == (0, True, [], 2), done.stderr
 
 
 @pytest.mark.row("CT-71")

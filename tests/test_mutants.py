@@ -7,6 +7,8 @@ import dataclasses
 import json
 import random
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,14 @@ def misfit(mutant: mutants.Mutant) -> str:
 def test_each_mutant_fits_its_script_and_its_tests_are_there() -> None:
     assert len(ALL) > 400
     assert [found for mutant in [*ALL, *mutants.load("equivalent")] if (found := misfit(mutant))] == []
+
+
+def test_the_tests_of_mutants_are_there_with_their_parameters() -> None:
+    named = {test for mutant in ALL for test in mutant.tests if "[" in test}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+    files = sorted({test.partition("::")[0] for test in named})
+    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert named - {*done.stdout.splitlines()} == set()
 
 
 @pytest.mark.parametrize(

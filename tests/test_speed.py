@@ -57,11 +57,16 @@ async def test_a_hundred_tasks_one_by_one(alone_instance: Instance) -> None:
 
 
 @pytest.mark.row("BN-32")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_the_suite_of_benchmarks_runs(tmp_path: Path) -> None:
     values = tmp_path / "values.json"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "contest", "--peers", "taskproc,yardstick"]
-    done = subprocess.run([*command, "--json", values], cwd=ROOT, capture_output=True, text=True, timeout=200, check=True)
+    for _ in range(3):  # on a busy machine a worker may begin when the others have done most of it
+        done = subprocess.run(
+            [*command, "--json", values], cwd=ROOT, capture_output=True, text=True, timeout=200, check=True
+        )
+        if "too few to measure" not in done.stdout:
+            break
     assert "one enqueue_task over a bare EVALSHA" in done.stdout
     assert "Not counted" not in done.stdout
     chart = [sys.executable, "-m", "benchmarks.chart", values, tmp_path]

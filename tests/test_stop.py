@@ -271,7 +271,7 @@ async def test_a_second_signal_hands_back_at_once(instance: Instance) -> None:
 async def test_a_storm_of_sigterms_loses_and_doubles_nothing(instance: Instance) -> None:
     dice = random.Random(7)
     async with instance.open() as proc:
-        options = {"shutdown_grace": 0.05, "invisibility": 30, "max_attempts": 1}
+        options = {"shutdown_grace": 0.05, "invisibility": 30, "max_attempts": 1, "retention": 600}
         workers = [instance.process(wait=False, **options) for _ in range(3)]
 
         def build(batch: Batch) -> None:

@@ -149,6 +149,30 @@ async def test_who_meets_a_lock_that_is_being_staged_waits_for_its_commit_or_end
             await proc.run_until_idle()
 
 
+async def test_of_two_that_are_stored_and_wait_for_each_other_one_gives_way_at_once(instance: Instance) -> None:
+    async with instance.open(redis_patience=60) as proc:
+        acme, both = proc.tenant("acme"), asyncio.Barrier(2)
+
+        async def store(*keys: int) -> str:
+            async with acme.batch() as batch:
+                for key in keys:
+                    batch.enqueue(handlers.once, key)
+                    batch._segment.turn()
+                    await batch.flush()
+                    if key == keys[0]:
+                        await both.wait()
+            return batch.id
+
+        async with asyncio.timeout(20):
+            ended = await asyncio.gather(store(1, 2, 3), store(2, 1, 4), return_exceptions=True)
+        (stored,) = [one for one in ended if isinstance(one, str)]
+        (refused,) = [one for one in ended if not isinstance(one, str)]
+        assert isinstance(refused, StagingLost)
+        assert "give way" in str(refused)
+        assert counters(await proc.get_batch(stored)) == (3, 0, 0, 0, 3)
+        assert await proc.run_until_idle() == 3
+
+
 async def test_a_producer_that_stays_away_has_its_lock_taken_and_its_commit_refused(instance: Instance) -> None:
     async with instance.open() as proc:
         acme = proc.tenant("acme")

@@ -29,6 +29,27 @@ def test_who_meets_a_lock_that_is_being_staged_is_told_to_wait_and_stores_nothin
         assert (prune(direct), stored(direct)) == (2, {})
 
 
+@pytest.mark.parametrize("circle", [2, 3, 9])
+def test_of_segments_that_wait_for_each_other_the_last_gives_way(direct: Direct, circle: int) -> None:
+    segs = [direct.new() for _ in range(circle)]
+    for i, seg in enumerate(segs):
+        assert stage(direct, seg, task(i, f"key {i}")) == [b"ok"]
+    for i, seg in enumerate(segs[:-1]):
+        assert stage(direct, seg, task(20 + i, f"key {i + 1}"), chunk=1) == [b"wait"]
+    with direct.unchanged():
+        for _ in range(2):
+            assert stage(direct, segs[-1], task(40, "key 0"), chunk=1) == [b"crossed"]
+    direct.call("stage_drop", segs[-1])
+    assert stage(direct, segs[-2], task(18 + circle, f"key {circle - 1}"), chunk=1) == [b"ok"]
+    assert stage(direct, segs[-1], task(41, "another")) == [b"ok"]
+    assert stage(direct, segs[-1], task(42, f"key {circle - 2}"), chunk=1) == [b"wait"]  # for one that waits no more
+    direct.call("stage_drop", segs[-1])
+    assert commit(direct, segs[-2], 2)[0] == b"ok"
+    for i in reversed(range(circle - 2)):
+        assert stage(direct, segs[i], task(20 + i, f"key {i + 1}"), chunk=1)[0] == b"ok"
+        assert commit(direct, segs[i], 1)[0] == b"ok"
+
+
 @pytest.mark.parametrize("pruned", [False, True])
 @pytest.mark.parametrize("appended", [False, True])
 def test_what_is_never_committed_holds_nothing_once_it_is_dropped(direct: Direct, pruned: bool, appended: bool) -> None:

@@ -195,7 +195,8 @@ def main() -> int:
         findings += [f"lua/{name}.lua: {finding}" for finding in check_script(name, path)]
     reached: set[str] = set()
     for name in lua.names():
-        reached |= {include for include in lua.includes() if f"local function {include}(" in lua.load(name).text.decode()}
+        text = lua.load(name).text.decode()
+        reached |= {include for include in lua.includes() if f"local function {include}(" in text}
     for name in lua.includes():
         path = lua.folder() / "include" / f"{name}.lua"
         if name != "key":

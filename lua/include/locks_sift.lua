@@ -1,7 +1,8 @@
 -- Leaves out of a chunk's lists the unique tasks whose equal is stored or stands before them; writes nothing.
 -- lists: as include/stage_put.lua has them, those with unique tasks marked by a 1 in the seventh place, and large payloads
 -- last. Returns the arguments that are left, where they begin, and the plan that include/locks_take.lua carries out: takes,
--- robbed, gone (local id → who has its lock), less ({kind, queue, n, limit} left out); nil where an equal task is being staged.
+-- robbed, gone (local id → who has its lock), less ({kind, queue, n, limit} left out); nil and the segment where an equal task
+-- is being staged.
 local function locks_sift(P, now_ms, seg, lists, args, at)
   local plan, marked = {mine = {}, takes = {}, robbed = {}, gone = {}, less = {}}, false
   for _, list in ipairs(lists) do marked = marked or list[7] == 1 end
@@ -12,7 +13,8 @@ local function locks_sift(P, now_ms, seg, lists, args, at)
   for _, list in ipairs(lists) do
     local n, records, width = 0, 0, list[1] == 'big' and 2 or 1
     for i = at, at + width * list[3] - 1, width do
-      if list[7] == 1 and locks_plan(P, now_ms, seg, args[i], plan) then return nil end
+      local staging = list[7] == 1 and locks_plan(P, now_ms, seg, args[i], plan)
+      if staging then return nil, staging end
       if not plan.gone[string.sub(args[i], 1, 10)] then
         n = n + 1
         for j = i, i + width - 1 do left[#left + 1] = args[j] end

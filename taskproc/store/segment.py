@@ -196,6 +196,11 @@ class Segment:
         bodies = chunk.bodies(self.seg if self.append else "")
         send = partial(self._scripts.batch_stage, self.seg, self._staged, int(self.append), chunk.lists(), *bodies)
         reply = await past_staging(send, self._patience)
+        if reply[0] == b"crossed":
+            raise StagingLost(
+                "another batch that is being stored waits for unique tasks of this one, as this one does for the other's:"
+                " one has to give way; nothing was stored, send the batch again"
+            )
         if reply[0] != b"ok":
             raise StagingLost(
                 f"staged tasks are missing in Redis ({reply[0].decode()}); nothing was stored, send the batch again"

@@ -77,7 +77,8 @@ def page(run: dict[str, Any]) -> str:
     """The page."""
     told, ordeals = run["about"], run["ordeals"]
     lines = [HEAD, (
-        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, two ordeals at a time on"
+        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, two ordeals at a time and those"
+        " that mostly wait beside them, on"
         f" {told['cores']} cores; {told['server'].split(' sha')[0]}, redis-py {told['redis-py']}, hiredis {told['hiredis']},"
         f" Python {told['python']}, {told['os']}. The same choices again:"
         f" `python -m tests.chaos --seed {told['seed']}`, with `--only NAME` for one of them.\n"
@@ -117,11 +118,16 @@ def beside() -> list[str]:
         )
     if found := _left_by("matrix"):
         lines += ["\n`make matrix`, all tests:\n", "| way | result | seconds |", "|---|---|---|"]
-        lines += [
-            f"| {way['name']} | {'passed' if way['passed'] else 'failed: ' + ', '.join(way['failed'])} |"
-            f" {way['seconds']:.0f} |" for way in found
-        ]  # fmt: skip
+        lines += [f"| {way['name']} | {_ended(way)} | {way['seconds']:.0f} |" for way in found]
     return lines
+
+
+def _ended(way: dict[str, Any]) -> str:
+    """How all tests ended in one way, with those that passed only by themselves."""
+    if not way["passed"]:
+        return "failed: " + ", ".join(way["failed"])
+    once = ", ".join(f"`{test.split('::')[-1]}`" for test in way.get("once", ()))
+    return f"passed; only by itself {once}" if once else "passed"
 
 
 def _left_by(name: str) -> Any:
