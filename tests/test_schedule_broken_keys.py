@@ -1,4 +1,4 @@
-"""Keys that can't be used harm the schedules that they belong to and no other: these are put off and named, the rest fires."""
+"""Keys that can't be used harm the schedules of theirs and no other: these are put off and named, the rest fires."""
 
 from __future__ import annotations
 
@@ -104,6 +104,18 @@ def test_an_occurrence_whose_task_lies_there_is_not_fired_again(direct: Direct, 
     assert (state(direct, key, "next", "runs"), direct.client.llen(list_of)) == (("", "3"), 2)
 
 
+def test_an_occurrence_whose_task_could_not_be_stored_at_all_stays(direct: Direct) -> None:
+    plain, key = store(direct, "plain"), store(direct, "kept", k="a")
+    assert fire(direct, entry(direct, plain)) == [1]
+    home = direct.record("t", "acme")["hidden"]
+    spoil(direct, "b", home, "rec")
+    assert left_out(move(direct, entry(direct, key))) == [f"schedule {key}"]
+    assert (state(direct, key, "next", "task"), direct.counts()[0]) == ((str(direct.now), None), 1)
+    direct.client.delete(direct.key("b", home, "rec"))
+    direct.wait(MINUTE)
+    assert fire(direct, entry(direct, key)) == [1]
+
+
 def test_a_unique_one_whose_task_could_not_be_stored_has_no_lock(direct: Direct) -> None:
     key = store(direct, unique=True)
     assert fire(direct, entry(direct, key)) == [1]
@@ -172,6 +184,23 @@ def test_one_that_is_due_stays_where_it_stands(direct: Direct) -> None:
     with direct.unchanged():
         assert fire(direct, entry(direct, key, rev=1), problems=[[key, 1, str(direct.now), "odd", 5]]) == [-1]
         assert fire(direct, entry(direct, key, next=str(direct.now - 1))) == [-1]
+
+
+def test_one_that_is_due_stays_where_it_stands_though_it_was_put_off(direct: Direct) -> None:
+    key = store(direct)
+    found = entry(direct, key)
+    fire(direct, problems=[[*found[:3], "odd", 5_000]])
+    direct.wait(5_000)
+    with direct.unchanged():
+        assert fire(direct, entry(direct, key, rev=1)) == [-1]
+
+
+def test_one_that_is_over_is_not_put_off(direct: Direct) -> None:
+    key = store(direct, next="")
+    direct.client.zadd(direct.key("schedules"), {key: 0})
+    rev = int(direct.record("s", key)["rev"])
+    fire(direct, problems=[[key, rev, "", "it raised ValueError", 5_000]])
+    assert (indexed(direct), state(direct, key, "why")) == ({"over": {key: direct.now}}, (None,))
 
 
 def test_what_can_be_no_schedule_leaves_the_index(direct: Direct) -> None:
