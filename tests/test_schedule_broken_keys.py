@@ -48,6 +48,17 @@ def test_one_that_is_broken_is_put_off_and_the_others_fire(direct: Direct, how: 
     assert len(due(direct, 0, 50, *names)) == 3
 
 
+@pytest.mark.parametrize("how", [how for how in BROKEN if how != "of a wrong type"])
+def test_what_is_wrong_with_a_body_is_told(direct: Direct, how: str) -> None:
+    key = store(direct)
+    assert fire(direct, entry(direct, key)) == [1]
+    BROKEN[how](direct, key)
+    direct.wait(MINUTE)
+    assert left_out(move(direct, entry(direct, key))) == [f"schedule {key}"]
+    assert state(direct, key, "next", "runs") == (str(direct.now), "1")
+    assert state(direct, key, "why") != (None,)
+
+
 def test_one_that_can_not_be_read_is_due_without_fields_and_listed_without(direct: Direct) -> None:
     good, bad = store(direct, "good"), store(direct, "bad")
     spoil(direct, "s", bad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.direct import Direct
-from tests.schedule_direct import MINUTE, due, entry, fire, given, indexed, pause, put, resume, run, state, store
+from tests.schedule_direct import MINUTE, due, entry, fire, given, indexed, listed, pause, put, resume, run, state, store
 
 
 def test_one_is_stored_and_stands_where_it_is_looked_for(direct: Direct) -> None:
@@ -17,14 +17,14 @@ def test_one_is_stored_and_stands_where_it_is_looked_for(direct: Direct) -> None
     }  # fmt: skip
     assert record["created"] == record["changed"] == str(direct.now)
     assert indexed(direct) == {"schedules": {key: direct.now + MINUTE}}
-    assert direct.client.zrange(direct.key("ts", "acme"), 0, -1) == [f"one{key}".encode()]
+    assert listed(direct) == [key]
 
 
 def test_a_hundred_upserts_leave_one(direct: Direct) -> None:
     for n in range(100):
         key = store(direct, queue=f"q{n}")
         direct.wait(1)
-    assert direct.client.zcard(direct.key("ts", "acme")) == 1
+    assert listed(direct) == [key]
     assert state(direct, key, "queue", "next") == ("q99", str(direct.now - 100))
 
 
