@@ -27,7 +27,8 @@ local known = ledger_find(P, call)
 if known then return known end
 local name, old = key(P, 's', sid), schedule_read(P, sid)
 if old and coded ~= '' and old.coded == coded then return ledger_keep(P, call, {'ok'}) end
-if old and old.rule == rule and (old.anchor or anchor) ~= anchor then return {'again', old.anchor} end
+local holds = old and old.rule == rule and old.anchor or anchor
+if holds ~= anchor then return ledger_keep(P, call, {'again', holds}) end
 if not old then
   local limit, n = schedule_room(P, tenant)
   if limit then return ledger_keep(P, call, {'full', limit, n}) end
