@@ -206,6 +206,15 @@ def test_one_that_is_due_stays_where_it_stands_though_it_was_put_off(direct: Dir
         assert fire(direct, entry(direct, key, rev=1)) == [-1]
 
 
+def test_one_that_is_over_is_so_since_it_was_whoever_is_late(direct: Direct) -> None:
+    key = store(direct)
+    late = entry(direct, key)
+    assert fire(direct, entry(direct, key, after="")) == [1]
+    direct.wait(5)
+    with direct.unchanged():
+        assert fire(direct, late) == [-1]
+
+
 def test_one_that_is_over_is_not_put_off(direct: Direct) -> None:
     key = store(direct, next="")
     direct.client.zadd(direct.key("schedules"), {key: 0})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskproc.store.scripts import to_json
 from tests.direct import Direct
 from tests.schedule_direct import MINUTE, due, entry, fire, given, indexed, listed, pause, put, resume, run, state, store
 
@@ -88,6 +89,15 @@ def test_an_interval_counts_from_the_first_upsert(direct: Direct) -> None:
     assert put(direct, anchor="8", rule="another") == [b"ok"]
     assert put(direct, anchor="8", rule="another", queue="other") == [b"ok"]
     assert state(direct, key, "anchor", "queue") == ("8", "other")
+
+
+def test_an_upsert_that_was_to_be_sent_again_undoes_nothing_when_it_is_late(direct: Direct) -> None:
+    key, call = store(direct, anchor="7"), to_json(["another000000000000000", 1, 1])
+    late = given(direct, anchor="8", queue="late")
+    assert direct.call("schedule_put", call, *late) == [b"again", b"7"]
+    assert put(direct, anchor="8", rule="another") == [b"ok"]
+    assert direct.call("schedule_put", call, *late) == [b"again", b"7"]
+    assert state(direct, key, "rule", "queue") == ("another", "q")
 
 
 def test_an_anchor_that_is_lost_is_found_anew(direct: Direct) -> None:

@@ -15,6 +15,7 @@ from tests.schedule_direct import (
     due,
     entry,
     fire,
+    given,
     history,
     indexed,
     listed,
@@ -71,6 +72,29 @@ def test_nobody_pauses_what_there_is_not(direct: Direct) -> None:
             lambda: direct.once("schedule_cancel", key),
         ):  # fmt: skip
             assert call() == [b"unknown"]
+
+
+@pytest.mark.parametrize(
+    ("script", "args"),
+    [("schedule_cancel", ()), ("schedule_pause", (1, 0, "")), ("schedule_trigger", ("seed", f"{1:010}", 0))],
+    ids=["cancel", "pause", "trigger"],
+)
+def test_what_was_told_as_unknown_is_not_done_to_one_that_is_made_later(
+    direct: Direct, script: str, args: tuple[Any, ...]
+) -> None:
+    call, key = to_json(["another000000000000000", 1, 1]), given(direct)[0]
+    assert direct.call(script, call, key, *args) == [b"unknown"]
+    store(direct)
+    with direct.unchanged():
+        assert direct.call(script, call, key, *args) == [b"unknown"]
+
+
+def test_a_resume_that_was_refused_stays_so(direct: Direct) -> None:
+    key, call = store(direct), to_json(["another000000000000000", 1, 1])
+    pause(direct, key)
+    for _ in range(2):
+        assert direct.call("schedule_pause", call, key, 0, 1, direct.now) == [b"again"]
+        resume(direct, key, direct.now)
 
 
 # trigger

@@ -8,6 +8,7 @@ local function schedule_mend(P, now_ms, sid, s)
   redis.call('ZREM', key(P, s.coded and 'schedules' or 'coded'), sid)
   local at, next = redis.call('ZSCORE', key(P, s.coded and 'coded' or 'schedules'), sid), tonumber(s.next)
   local rests = s.paused or s.next == ''
-  if rests and not at or at and (tonumber(at) > now_ms or not rests and next and next <= now_ms) then return end
+  if rests and not at then return end
+  if at and (tonumber(at) > now_ms or not rests and next and next <= now_ms) then return end
   schedule_index(P, now_ms, s, (next or s.next == '') and s.next or now_ms + 60000)
 end
