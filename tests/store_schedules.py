@@ -21,7 +21,7 @@ RULES = ["700", "2000"]
 """How long it is from one occurrence to the next, in milliseconds."""
 
 whose = st.sampled_from(NAMES)
-steering = st.sampled_from(["pause", "pause", "resume", "resume", "trigger", "trigger", "cancel"])
+steering = st.sampled_from(["turn", "turn", "turn", "pause", "resume", "trigger", "trigger", "cancel"])
 rules = st.sampled_from(RULES)
 firsts = st.sampled_from([0, 0, 0, -2_500, 400, 2_500, None])
 codes = st.sampled_from(["", "", "x", "y"])
@@ -70,7 +70,9 @@ class StoreSchedules(StoreCalls):
     @rule(name=whose, how=steering, first=firsts, flag=st.booleans())
     def steer(self, name: tuple[str, str], how: str, first: int | None, flag: bool) -> None:
         """Somebody pauses, resumes, triggers or cancels a schedule."""
-        key = schedule_key(*name)
+        key, one = schedule_key(*name), self.model.schedules.known.get(schedule_key(*name))
+        if how == "turn":  # whatever it was
+            how = "resume" if one and one.paused else "pause"
         if how == "resume":
             self.resume(key, None if first is None else self.model.now + first, stale=flag)
         elif how == "trigger":
