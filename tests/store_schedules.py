@@ -20,7 +20,7 @@ NAMES = [("acme", "a"), ("acme", "a:ü"), ("b:ö", "a")]
 RULES = ["700", "2000"]
 """How long it is from one occurrence to the next, in milliseconds."""
 
-whose = st.sampled_from(NAMES)
+whose = st.sampled_from([NAMES[0], *NAMES])
 steering = st.sampled_from(["turn", "turn", "turn", "pause", "resume", "trigger", "trigger", "cancel"])
 rules = st.sampled_from(RULES)
 firsts = st.sampled_from([0, 0, 0, -2_500, 400, 2_500, None])
@@ -34,7 +34,7 @@ class StoreSchedules(StoreCalls):
     @initialize(data=st.data())
     def schedule(self, data: st.DataObject) -> None:
         """Some are there."""
-        for name, unique in data.draw(st.lists(st.tuples(whose, st.booleans()), max_size=3), label="schedules"):
+        for name, unique in data.draw(st.lists(st.tuples(whose, st.booleans()), min_size=1, max_size=3), label="schedules"):
             self.upsert(name, RULES[0], "", 0, "", QUEUES[0], False, unique, None, "", 0)
 
     @rule(name=whose, every=rules, anchor=st.sampled_from(["", "", "5"]), first=firsts, coded=codes, queue=queues, keep=kept,
