@@ -15,6 +15,6 @@ guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local s = schedule_read(P, sid)
-if not s then return {'unknown'} end
+if not s then return ledger_keep(P, call, {'unknown'}) end
 schedule_drop(P, s)
 return ledger_keep(P, call, {'ok'})

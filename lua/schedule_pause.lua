@@ -18,9 +18,9 @@ guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local s, name = schedule_read(P, sid), key(P, 's', sid)
-if not s then return {'unknown'} end
+if not s then return ledger_keep(P, call, {'unknown'}) end
 if not pause and s.paused then
-  if s.rev ~= rev then return {'again'} end
+  if s.rev ~= rev then return ledger_keep(P, call, {'again'}) end
   redis.call('HDEL', name, 'paused')
   redis.call('HSET', name, 'next', next)
   s.paused, s.next = nil, next

@@ -27,7 +27,8 @@ local known = ledger_find(P, call)
 if known then return known end
 local name, old = key(P, 's', sid), schedule_read(P, sid)
 if old and coded ~= '' and old.coded == coded then return ledger_keep(P, call, {'ok'}) end
-if old and old.rule == rule and (old.anchor or anchor) ~= anchor then return {'again', old.anchor} end
+local holds = old and old.rule == rule and old.anchor or anchor
+if holds ~= anchor then return ledger_keep(P, call, {'again', holds}) end
 if not old then
   local limit, n = schedule_room(P, tenant)
   if limit then return ledger_keep(P, call, {'full', limit, n}) end
@@ -40,6 +41,7 @@ if begins then
 elseif s.next == '' then
   s.next = next
 end
+local by_hand = not s.coded
 if coded ~= '' then s.coded = coded end
 redis.call('HSET', name, 'tenant', tenant, 'id', id, 'rule', rule, 'anchor', anchor, 'rev', string.format('%.0f', s.rev),
   'next', s.next, 'body', body, 'changed', string.format('%.0f', now_ms), unpack(fields))
@@ -47,8 +49,8 @@ if begins then redis.call('HDEL', name, 'runs') end
 if not old then redis.call('HSET', name, 'created', string.format('%.0f', now_ms)) end
 if s.coded then
   redis.call('HSET', name, 'coded', s.coded)
-  redis.call('ZREM', key(P, 'schedules'), sid)
+  if by_hand then redis.call('ZREM', key(P, 'schedules'), sid) end
 end
-redis.call('ZADD', key(P, 'ts', tenant), 0, id .. sid)
+redis.call('ZADD', key(P, 'ts', tenant), 0, id .. '\0' .. sid)
 schedule_index(P, now_ms, s, s.next)
 return ledger_keep(P, call, {'ok'})

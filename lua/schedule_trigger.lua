@@ -20,7 +20,7 @@ guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
 local s = schedule_read(P, sid)
-if not s then return {'unknown'} end
+if not s then return ledger_keep(P, call, {'unknown'}) end
 local now_ms, us = now()
 local found, refusal = schedule_task(P, now_ms, us, s, string.format('%.0f', now_ms), seed, task, holds)
 if refusal == 'wait' then return {refusal} end

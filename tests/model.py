@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.model_limits import Limits
+from tests.model_schedules import Schedules
 from tests.parts import ENDED, Batch, Continuation, Lock, Made, Record, Task, Tenant
 
 
@@ -30,6 +31,7 @@ class Model:
         self.fifo: set[str] = set()
         self.rooms: dict[str, int] = {}
         self.limits = Limits()
+        self.schedules = Schedules(self)
 
     # reading
 
@@ -221,6 +223,7 @@ class Model:
         if verb in ("retry", "expired", "release", "limited"):
             task.attempts += verb not in ("release", "limited")
             task.deliveries += 1
+            task.claimed_at = 0
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
             return
         self.release(task, verb == "done")
@@ -235,7 +238,8 @@ class Model:
         self.ended(batch, how, last)
 
     def note(self, task: Task, how: str, attempt: int) -> None:
-        """A task's record, if it has one, tells how it ended."""
+        """A task's record, if it has one, tells how it ended; its schedule, too."""
+        self.schedules.ended(task, how)
         record = self.records.get(task.id)
         if record is not None:
             record.outcome, record.attempt, record.ended_at = how, attempt, self.now

@@ -35,6 +35,9 @@ class Task:
     kept: bool = False
     errors: int = 0
     lock: Lock | None = None
+    claimed_at: int = 0
+    schedule: str = ""
+    occurrence: int = 0
 
     @property
     def limit(self) -> str:

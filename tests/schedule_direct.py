@@ -101,6 +101,11 @@ def stored(direct: Direct) -> set[str]:
     return {name[2:] for name in direct.named() if name.startswith("s:")}
 
 
+def listed(direct: Direct, tenant: str = "acme") -> list[str]:
+    """The keys of a tenant's schedules."""
+    return [member[-22:].decode() for member in direct.client.zrange(direct.key("ts", tenant), 0, -1)]
+
+
 def history(direct: Direct, key: str) -> list[tuple[str, int, int, int, str]]:
     """A schedule's last runs: how they ended, due, claimed, ended, task."""
     found = [line.split(" ") for line in direct.record("s", key).get("history", "").splitlines()]

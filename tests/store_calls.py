@@ -193,7 +193,7 @@ class StoreCalls(StoreMachine):
             )
             task = self.model.tasks.get(task_id)
             limited = bool(limit_of(task_id[22:]))  # workers say it of those that hold something
-            if limited or (task is not None and (task.kept or task.attempts or task.lock)):
+            if limited or (task is not None and (task.kept or task.attempts or task.lock or task.schedule)):
                 verb = verb or "done"
             place = (member[:22], task.queue if task else "q1")
             group = groups.setdefault(place, [*place, 0, [], []])
@@ -241,10 +241,12 @@ class StoreCalls(StoreMachine):
                 body = read_body(stored)
                 assert (task.state, task.queue, task.batch.tenant) == ("ready", queue.decode(), tenant.decode())
                 assert (body.number("a"), body.number("d"), body.payload) == (task.attempts, task.deliveries, BODY)
+                assert ((body.text("s") or "")[:22], body.number("t")) == (task.schedule, task.occurrence)
                 assert (body.text("p") or "") == task.parent
                 assert self.model.free(task.limit, us) > 0, f"{task.limit} has no room"
                 self.model.limits.start(task.limit, us)
                 task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
+                task.claimed_at = self.model.now
                 claimed[queue.decode()] += 1
                 free[queue.decode()] -= not task.limit
         assert sum(claimed.values()) <= left

@@ -38,7 +38,7 @@ class Sweep:
         """Keys that should not be there, with their types."""
         self.client.hdel(self.key("m"), "paused")
         self._lift()
-        self._cancel_schedules()
+        self._forget_schedules()
         for batch in self._batches():
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
@@ -66,13 +66,13 @@ class Sweep:
             while (cursor := self.call("limit_wake", limit, cursor)[0]) != b"0":
                 pass
 
-    def _cancel_schedules(self) -> None:
-        """End all schedules, and the limits of how many there may be, which are settings and stay."""
+    def _forget_schedules(self) -> None:
+        """Cancel all schedules, and lift their quotas, which are settings and stay."""
+        for name in self.client.scan_iter(self.key("ts", "*"), count=1000):
+            for member in self.client.zrange(name, 0, -1):
+                self.ledgered("schedule_cancel", member[-22:].decode())
         for whose in self.client.hkeys(self.key("slimits")):
             self.call("schedule_limit", whose, "")
-        for name in list(self.client.scan_iter(self.key("ts", "*"), count=1000)):
-            for member in self.client.zrange(name, 0, -1):
-                self.ledgered("schedule_cancel", member[-22:])
 
     def _age(self, name: str) -> None:
         """Let the time come of all that an index holds."""

@@ -19,9 +19,10 @@ from tests.model_limits import KINDS
 from tests.servers import Server
 from tests.store_calls import StoreCalls
 from tests.store_machine import QUEUES, TENANTS
+from tests.store_schedules import StoreSchedules
 
 
-class Store(StoreCalls):
+class Store(StoreSchedules):
     """Holds the store against the model after every step."""
 
     looks = 0
@@ -39,6 +40,7 @@ class Store(StoreCalls):
         self.compare_records(state)
         self.compare_locks(state)
         self.compare_limits(state)
+        self.compare_schedules(state)
 
     def compare_records(self, state: dict[str, Any]) -> None:
         """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""

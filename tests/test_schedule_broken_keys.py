@@ -1,4 +1,4 @@
-"""Keys that can't be used harm the schedules that they belong to and no other: these are put off and named, the rest fires."""
+"""Keys that can't be used harm the schedules of theirs and no other: these are put off and named, the rest fires."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ def test_one_that_is_broken_is_put_off_and_the_others_fire(direct: Direct, how: 
     assert due(direct, 0, 50, *names) == []
     direct.wait(MINUTE)
     assert len(due(direct, 0, 50, *names)) == 3
+
+
+@pytest.mark.parametrize("how", [how for how in BROKEN if how != "of a wrong type"])
+def test_what_is_wrong_with_a_body_is_told(direct: Direct, how: str) -> None:
+    key = store(direct)
+    assert fire(direct, entry(direct, key)) == [1]
+    BROKEN[how](direct, key)
+    direct.wait(MINUTE)
+    assert left_out(move(direct, entry(direct, key))) == [f"schedule {key}"]
+    assert state(direct, key, "next", "runs") == (str(direct.now), "1")
+    assert state(direct, key, "why") != (None,)
 
 
 def test_one_that_can_not_be_read_is_due_without_fields_and_listed_without(direct: Direct) -> None:
@@ -102,6 +113,18 @@ def test_an_occurrence_whose_task_lies_there_is_not_fired_again(direct: Direct, 
     direct.wait(MINUTE)
     assert move(direct, entry(direct, key, after=""))[0] == b"ok"
     assert (state(direct, key, "next", "runs"), direct.client.llen(list_of)) == (("", "3"), 2)
+
+
+def test_an_occurrence_whose_task_could_not_be_stored_at_all_stays(direct: Direct) -> None:
+    plain, key = store(direct, "plain"), store(direct, "kept", k="a")
+    assert fire(direct, entry(direct, plain)) == [1]
+    home = direct.record("t", "acme")["hidden"]
+    spoil(direct, "b", home, "rec")
+    assert left_out(move(direct, entry(direct, key))) == [f"schedule {key}"]
+    assert (state(direct, key, "next", "task"), direct.counts()[0]) == ((str(direct.now), None), 1)
+    direct.client.delete(direct.key("b", home, "rec"))
+    direct.wait(MINUTE)
+    assert fire(direct, entry(direct, key)) == [1]
 
 
 def test_a_unique_one_whose_task_could_not_be_stored_has_no_lock(direct: Direct) -> None:
@@ -172,6 +195,32 @@ def test_one_that_is_due_stays_where_it_stands(direct: Direct) -> None:
     with direct.unchanged():
         assert fire(direct, entry(direct, key, rev=1), problems=[[key, 1, str(direct.now), "odd", 5]]) == [-1]
         assert fire(direct, entry(direct, key, next=str(direct.now - 1))) == [-1]
+
+
+def test_one_that_is_due_stays_where_it_stands_though_it_was_put_off(direct: Direct) -> None:
+    key = store(direct)
+    found = entry(direct, key)
+    fire(direct, problems=[[*found[:3], "odd", 5_000]])
+    direct.wait(5_000)
+    with direct.unchanged():
+        assert fire(direct, entry(direct, key, rev=1)) == [-1]
+
+
+def test_one_that_is_over_is_so_since_it_was_whoever_is_late(direct: Direct) -> None:
+    key = store(direct)
+    late = entry(direct, key)
+    assert fire(direct, entry(direct, key, after="")) == [1]
+    direct.wait(5)
+    with direct.unchanged():
+        assert fire(direct, late) == [-1]
+
+
+def test_one_that_is_over_is_not_put_off(direct: Direct) -> None:
+    key = store(direct, next="")
+    direct.client.zadd(direct.key("schedules"), {key: 0})
+    rev = int(direct.record("s", key)["rev"])
+    fire(direct, problems=[[key, rev, "", "it raised ValueError", 5_000]])
+    assert (indexed(direct), state(direct, key, "why")) == ({"over": {key: direct.now}}, (None,))
 
 
 def test_what_can_be_no_schedule_leaves_the_index(direct: Direct) -> None:

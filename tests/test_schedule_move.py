@@ -169,6 +169,18 @@ def test_workers_hear_of_one_that_is_due_before_all_others(direct: Direct) -> No
     listener.close()  # type: ignore[no-untyped-call]
 
 
+def test_who_was_too_late_wakes_nobody(direct: Direct) -> None:
+    key = store(direct)
+    known = entry(direct, key)
+    assert fire(direct, known) == [1]
+    listener = direct.client.pubsub()
+    listener.subscribe(f"{direct.prefix}control")
+    assert listener.get_message(timeout=5) is not None
+    assert fire(direct, known, problems=[[*known[:3], "odd", 5]]) == [-1]
+    assert told(listener) == []
+    listener.close()  # type: ignore[no-untyped-call]
+
+
 def told(listener: redis.client.PubSub) -> list[bytes]:
     """What was published until now."""
     listener.ping()

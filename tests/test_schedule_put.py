@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from taskproc.store.scripts import to_json
 from tests.direct import Direct
-from tests.schedule_direct import MINUTE, due, entry, fire, given, indexed, pause, put, resume, run, state, store
+from tests.schedule_direct import MINUTE, due, entry, fire, given, indexed, listed, pause, put, resume, run, state, store
 
 
 def test_one_is_stored_and_stands_where_it_is_looked_for(direct: Direct) -> None:
@@ -17,14 +18,14 @@ def test_one_is_stored_and_stands_where_it_is_looked_for(direct: Direct) -> None
     }  # fmt: skip
     assert record["created"] == record["changed"] == str(direct.now)
     assert indexed(direct) == {"schedules": {key: direct.now + MINUTE}}
-    assert direct.client.zrange(direct.key("ts", "acme"), 0, -1) == [f"one{key}".encode()]
+    assert listed(direct) == [key]
 
 
 def test_a_hundred_upserts_leave_one(direct: Direct) -> None:
     for n in range(100):
         key = store(direct, queue=f"q{n}")
         direct.wait(1)
-    assert direct.client.zcard(direct.key("ts", "acme")) == 1
+    assert listed(direct) == [key]
     assert state(direct, key, "queue", "next") == ("q99", str(direct.now - 100))
 
 
@@ -88,6 +89,15 @@ def test_an_interval_counts_from_the_first_upsert(direct: Direct) -> None:
     assert put(direct, anchor="8", rule="another") == [b"ok"]
     assert put(direct, anchor="8", rule="another", queue="other") == [b"ok"]
     assert state(direct, key, "anchor", "queue") == ("8", "other")
+
+
+def test_an_upsert_that_was_to_be_sent_again_undoes_nothing_when_it_is_late(direct: Direct) -> None:
+    key, call = store(direct, anchor="7"), to_json(["another000000000000000", 1, 1])
+    late = given(direct, anchor="8", queue="late")
+    assert direct.call("schedule_put", call, *late) == [b"again", b"7"]
+    assert put(direct, anchor="8", rule="another") == [b"ok"]
+    assert direct.call("schedule_put", call, *late) == [b"again", b"7"]
+    assert state(direct, key, "rule", "queue") == ("another", "q")
 
 
 def test_an_anchor_that_is_lost_is_found_anew(direct: Direct) -> None:

@@ -71,6 +71,14 @@ def test_a_dead_letter_holds_up_a_unique_one_where_that_is_wanted(direct: Direct
         assert fire(direct, entry(direct, key), holds=True) == [1]
 
 
+def test_a_dead_letter_of_a_trigger_holds_its_schedule_up(direct: Direct) -> None:
+    key = store(direct, unique=True)
+    assert trigger(direct, key)[0] == b"ok"
+    run(direct, "dead")
+    assert fire(direct, entry(direct, key), holds=True) == [0]
+    assert state(direct, key, "why") == ("held",)
+
+
 # what is put off
 
 

@@ -15,8 +15,10 @@ from tests.schedule_direct import (
     due,
     entry,
     fire,
+    given,
     history,
     indexed,
+    listed,
     pause,
     put,
     resume,
@@ -64,12 +66,35 @@ def test_one_of_which_nothing_comes_when_it_is_resumed_is_over(direct: Direct) -
 def test_nobody_pauses_what_there_is_not(direct: Direct) -> None:
     key = store(direct)
     assert direct.once("schedule_cancel", key) == [b"ok"]
-    with direct.unchanged():
+    with direct.unchanged_but("p:"):
         for call in (
             lambda: pause(direct, key), lambda: resume(direct, key, 5, 1), lambda: trigger(direct, key),
             lambda: direct.once("schedule_cancel", key),
         ):  # fmt: skip
             assert call() == [b"unknown"]
+
+
+@pytest.mark.parametrize(
+    ("script", "args"),
+    [("schedule_cancel", ()), ("schedule_pause", (1, 0, "")), ("schedule_trigger", ("seed", f"{1:010}", 0))],
+    ids=["cancel", "pause", "trigger"],
+)
+def test_what_was_told_as_unknown_is_not_done_to_one_that_is_made_later(
+    direct: Direct, script: str, args: tuple[Any, ...]
+) -> None:
+    call, key = to_json(["another000000000000000", 1, 1]), given(direct)[0]
+    assert direct.call(script, call, key, *args) == [b"unknown"]
+    store(direct)
+    with direct.unchanged():
+        assert direct.call(script, call, key, *args) == [b"unknown"]
+
+
+def test_a_resume_that_was_refused_stays_so(direct: Direct) -> None:
+    key, call = store(direct), to_json(["another000000000000000", 1, 1])
+    pause(direct, key)
+    for _ in range(2):
+        assert direct.call("schedule_pause", call, key, 0, 1, direct.now) == [b"again"]
+        resume(direct, key, direct.now)
 
 
 # trigger
@@ -130,7 +155,7 @@ def test_a_cancelled_one_is_gone_and_its_task_goes_on(direct: Direct, coded: str
     assert fire(direct, entry(direct, key, after="")) == [1]
     assert direct.once("schedule_cancel", key) == [b"ok"]
     assert indexed(direct) == {"schedules": {other: direct.now + 5}}
-    assert direct.client.zrange(direct.key("ts", "acme"), 0, -1) == [f"two{other}".encode()]
+    assert listed(direct) == [other]
     assert len(run(direct)) == 1
     assert stored(direct) == {other}
 
@@ -189,26 +214,33 @@ def test_twice_as_many_are_due_at_once_where_code_declares_many(direct: Direct) 
 # lists
 
 
-def listed(direct: Direct, *args: Any) -> tuple[int, list[dict[str, str]]]:
+def rows(direct: Direct, *args: Any) -> tuple[int, list[dict[str, str]]]:
     """How many there are, and the fields of those that were asked for."""
     answer = direct.call("schedule_list", *args)
     assert int(answer[0]) == direct.now
-    rows = [[text.decode() for text in row[1:]] for row in answer[2:]]
-    return answer[1], [dict(zip(row[::2], row[1::2], strict=True)) for row in rows]
+    found = [[text.decode() for text in row[1:]] for row in answer[2:]]
+    return answer[1], [dict(zip(row[::2], row[1::2], strict=True)) for row in found]
 
 
 def test_a_tenant_s_are_listed_by_id_50_at_most_and_without_their_bodies(direct: Direct) -> None:
     keys = {name: store(direct, name) for n in range(60) if (name := f"{n:02}")}
     store(direct, "one", "other")
-    assert listed(direct, "acme", 0, 0, "") == (60, [])
-    total, rows = listed(direct, "acme", 0, 1_000, "")
-    assert (total, [row["id"] for row in rows]) == (60, sorted(keys)[:50])
+    assert rows(direct, "acme", 0, 0, "") == (60, [])
+    total, found = rows(direct, "acme", 0, 1_000, "")
+    assert (total, [row["id"] for row in found]) == (60, sorted(keys)[:50])
     record = direct.record("s", keys["00"])
-    assert rows[0] == {name: value for name, value in record.items() if name not in ("body", "rule", "queue", "unique")}
-    assert [row["id"] for row in listed(direct, "acme", 57, 5, "")[1]] == ["57", "58", "59"]
-    assert [row["id"] for row in listed(direct, "acme", 3, 1, "")[1]] == ["03"]
-    assert listed(direct, "acme", 0, 1, keys["07"])[1][0]["id"] == "07"
-    assert listed(direct, "acme", 0, 1, "none") == (0, [])
+    assert found[0] == {name: value for name, value in record.items() if name not in ("body", "rule", "queue", "unique")}
+    assert [row["id"] for row in rows(direct, "acme", 57, 5, "")[1]] == ["57", "58", "59"]
+    assert [row["id"] for row in rows(direct, "acme", 3, 1, "")[1]] == ["03"]
+    assert rows(direct, "acme", 0, 1, keys["07"])[1][0]["id"] == "07"
+    assert rows(direct, "acme", 0, 1, "none") == (0, [])
+
+
+def test_they_are_listed_in_the_order_of_their_ids_also_where_one_begins_with_another(direct: Direct) -> None:
+    ids = [start + end for start in ("a", "b") for end in ("", "\x01", "\x01\x01", "-", "0", "zz")]
+    for id in reversed(ids):
+        store(direct, id)
+    assert [row["id"] for row in rows(direct, "acme", 0, 50, "")[1]] == ids
 
 
 # what is over
@@ -228,4 +260,4 @@ def test_what_is_over_is_pruned_after_the_retention(direct: Direct) -> None:
     assert direct.call("schedule_prune", 5, 1) == [b"ok", 1, []]
     assert direct.call("schedule_prune", 5, 1) == [b"ok", 1, []]
     assert (stored(direct), direct.named("over")) == ({stays}, [])
-    assert direct.client.zrange(direct.key("ts", "acme"), 0, -1) == [f"stays{stays}".encode()]
+    assert listed(direct) == [stays]

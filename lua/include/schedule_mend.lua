@@ -7,7 +7,8 @@ local function schedule_mend(P, now_ms, sid, s)
   end
   redis.call('ZREM', key(P, s.coded and 'schedules' or 'coded'), sid)
   local at, next = redis.call('ZSCORE', key(P, s.coded and 'coded' or 'schedules'), sid), tonumber(s.next)
-  local due = next and next <= now_ms and not s.paused
-  if at and (due or tonumber(at) > now_ms) then return end
+  local rests = s.paused or s.next == ''
+  if rests and not at then return end
+  if at and (tonumber(at) > now_ms or not rests and next and next <= now_ms) then return end
   schedule_index(P, now_ms, s, (next or s.next == '') and s.next or now_ms + 60000)
 end

@@ -198,6 +198,15 @@ def test_a_schedule_that_is_broken_stops_no_report(direct: Direct, spoiled: Any)
         assert direct.record("s", key)["history"].split("\n")[1:] == ["odd"]
 
 
+def test_a_task_of_a_schedule_without_an_occurrence_ends_all_the_same(direct: Direct) -> None:
+    key = store(direct)
+    batch = direct.create(1)
+    stored = f'{0:010}+{{"s":"{key}one","t":"x"}}\n'.encode() + PAYLOAD
+    direct.client.lset(direct.key("b", batch, "r", "q"), 0, stored)
+    assert direct.settle(direct.claim(), "done") == []
+    assert history(direct, key) == [("done", 0, direct.now, direct.now, f"{batch}{0:010}")]
+
+
 @pytest.mark.parametrize("said", ["5", "[1]", "null", '"short"'])
 def test_a_task_of_no_schedule_ends_all_the_same(direct: Direct, said: str) -> None:
     key = store(direct)
