@@ -19,6 +19,7 @@ from tests import rows
 from tests.cluster import SLOTS, one_of_six
 from tests.direct import Direct
 from tests.embedding import User, processes, until
+from tests.frozen import Clock
 from tests.harness import Instance
 from tests.servers import CHOSEN, CLUSTERED, Server, running
 from tests.sweep import Sweep
@@ -116,6 +117,14 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
         yield found
+
+
+@pytest.fixture
+def clock(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """The server's clock as the instance's calls and workers in this process read it."""
+    found = Clock(monkeypatch, instance.name, instance.client.set)
+    yield found
+    instance.client.delete(found.key)
 
 
 @pytest.fixture
