@@ -89,4 +89,4 @@ def rule_function(registry: Registry, name: str) -> NextRun:
         found = getattr(sys.modules.get(module), name.removeprefix(place), None) if name.startswith(place) else None
         if isinstance(found, FunctionType) and default_name(found) == name:
             return found
-    raise InvalidValue(f"next_run={shown(name)}: no module with a handler of this worker has such a function")
+    raise InvalidValue(f"next_run={shown(name)}: no module with a handler that is known here has such a function")

@@ -98,6 +98,11 @@ def told(last: datetime | None) -> datetime | None:
     return None if last >= NOON + 2 * DAY else last + DAY
 
 
+def soon(last: datetime | None) -> datetime | None:
+    """Once, in a moment."""
+    return datetime.now(UTC) + timedelta(seconds=0.2) if last is None else None
+
+
 def raising(last: datetime | None) -> datetime | None:
     """Can't say more than the first."""
     if last is None:
@@ -108,6 +113,16 @@ def raising(last: datetime | None) -> datetime | None:
 def backwards(last: datetime | None) -> datetime | None:
     """Goes back in time."""
     return NOON
+
+
+def naive(last: datetime | None) -> datetime | None:
+    """Knows no time zone."""
+    return datetime(2026, 3, 4)
+
+
+def nonsense(last: datetime | None) -> Any:
+    """Says something else."""
+    return "soon"
 
 
 def never(last: datetime | None) -> datetime | None:

@@ -115,8 +115,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"next_run": scheduling.never}, "next_run=.*nothing comes from now on"),
     ({"next_run": "tests.scheduling.missing"}, "next_run='tests.scheduling.missing': no module with a handler"),
     ({"next_run": "os.getcwd"}, "next_run='os.getcwd': no module with a handler"),
-    ({"next_run": rules.nonsense}, "next_run='soon'"),
-    ({"next_run": rules.naive}, "next_run=.*no time zone"),
+    ({"next_run": scheduling.nonsense}, "next_run='soon'"),
+    ({"next_run": scheduling.naive}, "next_run=.*no time zone"),
 ]
 
 
