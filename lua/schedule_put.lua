@@ -39,11 +39,15 @@ if s.rule ~= rule then
 elseif s.next == '' then
   s.next = next
 end
+local by_hand = not s.coded
 if coded ~= '' then s.coded = coded end
 redis.call('HSET', name, 'tenant', tenant, 'id', id, 'rule', rule, 'anchor', anchor, 'rev', s.rev, 'next', s.next, 'body', body,
   'changed', string.format('%.0f', now_ms), unpack(fields))
 if not old then redis.call('HSET', name, 'created', string.format('%.0f', now_ms)) end
-if s.coded then redis.call('HSET', name, 'coded', s.coded) end
+if s.coded then
+  redis.call('HSET', name, 'coded', s.coded)
+  if by_hand then redis.call('ZREM', key(P, 'schedules'), sid) end
+end
 redis.call('ZADD', key(P, 'ts', tenant), 0, id .. '\0' .. sid)
 schedule_index(P, now_ms, s, s.next)
 return ledger_keep(P, call, {'ok'})

@@ -17,6 +17,7 @@ from redis.crc import key_slot
 
 from tests import rows
 from tests.cluster import SLOTS, one_of_six
+from tests.coding import Program
 from tests.direct import Direct
 from tests.embedding import User, processes, until
 from tests.frozen import Clock
@@ -125,6 +126,14 @@ def clock(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock
     found = Clock(monkeypatch, instance.name, instance.client.set)
     yield found
     instance.client.delete(found.key)
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """A program of the test's own that declares schedules."""
+    found = Program(tmp_path, monkeypatch)
+    yield found
+    found.forget()
 
 
 @pytest.fixture

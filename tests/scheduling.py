@@ -42,7 +42,8 @@ def now(instance: Instance) -> datetime:
     return datetime.fromtimestamp(instance.now(), UTC)
 
 
-def _note(event: str, tag: object) -> None:
+def record(event: str, tag: object = None) -> None:
+    """Record an event of the running task with its occurrence."""
     info = current_task()
     due = info.scheduled_for
     note(event, tag=tag, schedule=info.schedule_id, due=None if due is None else due.timestamp())
@@ -51,36 +52,36 @@ def _note(event: str, tag: object) -> None:
 @task
 async def tick(tag: object = None, seconds: float = 0.0) -> None:
     """Works for a while on the loop, between a start and an end that are recorded with the occurrence."""
-    _note("start", tag)
+    record("start", tag)
     await asyncio.sleep(seconds)
-    _note("end", tag)
+    record("end", tag)
 
 
 @task
 def tick_thread(tag: object = None, seconds: float = 0.0) -> None:
     """The same in a thread."""
-    _note("start", tag)
+    record("start", tag)
     time.sleep(seconds)
-    _note("end", tag)
+    record("end", tag)
 
 
 @task(executor="process")
 def tick_process(tag: object = None) -> None:
     """The same in a process of its own."""
-    _note("start", tag)
+    record("start", tag)
 
 
 @task(max_attempts=2, backoff=0.05)
 async def tick_broken(tag: object = None) -> None:
     """Fails each time."""
-    _note("start", tag)
+    record("start", tag)
     raise ValueError("it always fails")
 
 
 @task(queue="own")
 async def tick_own(tag: object = None) -> None:
     """Has a queue of its own."""
-    _note("start", tag)
+    record("start", tag)
 
 
 # functions for next_run

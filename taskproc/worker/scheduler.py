@@ -57,7 +57,7 @@ class Scheduler:
         self.coded = [made.key.encode() for made in coded]
 
     def begins(self, schedule: Schedule) -> Reckon:
-        """What reckons a schedule's first occurrence. It raises InvalidValue where none comes, or its function is unknown."""
+        """What reckons a schedule's first occurrence. Raises InvalidValue where none comes, or its function is unknown."""
         if schedule.next_run is not None:  # by its name, as workers will
             schedule = replace(schedule, next_run=next_run_name(schedule.next_run))
 
