@@ -204,3 +204,16 @@ async def test_a_time_that_the_clock_leaps_over_or_shows_twice_fires_once(
                 if task.id not in before:
                     found[str(task.schedule_id)].append(f"{moment:%H:%M}")
         assert found == {"s": fired, "utc": ["02:30"]}
+
+
+@pytest.mark.row("CT-47")
+async def test_of_several_cycles_the_earliest_is_next(instance: Instance, clock: Clock) -> None:
+    clock.stand(NOON - SECOND)
+    async with instance.open(cron_seconds=True) as proc:
+        await proc.upsert_schedule(schedule(cron="0 * * * * *|10 * * * * *|30 * * * * *|30 0 * * * *"), tick)
+        fired = []
+        for second in range(60):
+            clock.stand(NOON + second * SECOND)
+            fired += [second] * await proc.run_due_schedules()
+        assert fired == [0, 10, 30]
+        assert (await known(proc)).next_at == NOON + MINUTE
