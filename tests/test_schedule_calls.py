@@ -130,6 +130,28 @@ async def test_a_single_time_that_came_while_it_was_paused_runs_when_it_goes_on(
         assert await proc.run_due_schedules() == 0, "it has run"
 
 
+async def test_what_is_over_begins_again_only_with_another_rule_or_more_runs(instance: Instance, clock: Clock) -> None:
+    clock.stand(NOON)
+    async with instance.open() as proc:
+        for options in ({"id": "once", "at": NOON}, {"id": "twice", "every": HOUR, "max_runs": 2}):
+            await proc.upsert_schedule(schedule(**options), tick)
+        for hour in (1, 2):
+            clock.stand(NOON + hour * HOUR)
+            assert await proc.run_due_schedules() == (2 if hour == 1 else 1)
+        await proc.upsert_schedule(schedule("once", at=NOON, label="again"), tick)
+        await proc.upsert_schedule(schedule("twice", every=HOUR, max_runs=2, label="again"), tick)
+        clock.stand(NOON + DAY)
+        assert [(await known(proc, id)).next_at for id in ("once", "twice")] == [None, None]
+        assert await proc.run_due_schedules() == 0
+        await proc.upsert_schedule(schedule("twice", every=HOUR, max_runs=3), tick)
+        await proc.upsert_schedule(schedule("once", at=NOON + HOUR), tick)
+        assert [(await known(proc, id)).runs for id in ("once", "twice")] == [0, 2]
+        assert await proc.run_due_schedules() == 1, "a time that has passed is due at once"
+        clock.stand(NOON + DAY + HOUR)
+        assert await proc.run_due_schedules() == 1
+        assert [(await known(proc, id)).next_at for id in ("once", "twice")] == [None, None]
+
+
 @pytest.mark.row("CT-55")
 async def test_a_cancelled_schedule_never_fires_again_and_its_task_goes_on(instance: Instance) -> None:
     async with instance.worker(cron_seconds=True) as proc:

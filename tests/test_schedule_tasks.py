@@ -8,9 +8,10 @@ import msgpack
 import pytest
 
 from taskproc import TaskProcessor, TaskState
-from tests import handlers, keeping, scheduling
+from tests import handlers, keeping, limited, scheduling
 from tests.frozen import Clock
 from tests.harness import Instance, until
+from tests.measure import overlap
 from tests.scheduling import HOUR, NOON, SECONDLY, known, now, schedule, tick
 
 AES = b"k" * 32
@@ -70,6 +71,29 @@ async def test_a_task_goes_to_the_schedules_queue_or_else_to_its_handlers(instan
             for task in await proc.get_tasks_in_queue(queue)
         }
     assert found == {"plain": "default", "placed": "low", "own plain": "own", "own placed": "low"}
+
+
+async def test_limits_and_unique_handlers_hold_for_schedules_too(instance: Instance, clock: Clock) -> None:
+    clock.stand(NOON - HOUR)
+    async with instance.worker() as proc:
+        for n in range(6):
+            await proc.upsert_schedule(schedule(f"two {n}", at=NOON), limited.two, 0.2)
+        clock.stand(NOON)
+        await until(lambda: all_ran(proc, 6))
+        assert overlap(instance.records) == 2
+        await proc.pause()
+        task = await proc.enqueue_task("default", "acme", handlers.once, 7)
+        await proc.upsert_schedule(schedule("same", at=NOON), handlers.once, 7)
+        await proc.upsert_schedule(schedule("other", at=NOON), handlers.once, 8)
+        assert not await proc.trigger_schedule("same", "acme"), "an equal task is there"
+        await proc.resume()
+        await instance.wait_records(2, "ran")
+        assert task in {record["id"] for record in instance.recorded("ran")}
+
+
+async def all_ran(proc: TaskProcessor, count: int) -> bool:
+    """Whether so many schedules have a run that has ended."""
+    return sum(len(info.history) for info in await proc.get_schedules("acme")) == count
 
 
 @pytest.mark.parametrize("size", [10, 10_000, 200_000])
