@@ -51,9 +51,9 @@ def template_of(
 
 
 def _digest(maker: Maker, tenant: str, *parts: object) -> str:
-    """What tells whether the code says something else; keyed where payloads are encrypted."""
-    secret = b"" if maker.sealer is None else maker.sealer.lock_key(tenant)
-    said = b"\n".join(part if isinstance(part, bytes) else orjson.dumps(part) for part in parts)
+    """What tells whether the code says something else, or seals with another key; keyed where payloads are encrypted."""
+    secret, keys = (b"", b"") if maker.sealer is None else (maker.sealer.lock_key(tenant), maker.sealer.told(tenant))
+    said = b"\n".join([keys, *(part if isinstance(part, bytes) else orjson.dumps(part) for part in parts)])
     return hashlib.blake2b(said, digest_size=16, key=secret).hexdigest()
 
 

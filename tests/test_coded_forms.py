@@ -264,6 +264,24 @@ async def test_encrypted_arguments_are_stored_anew_only_when_they_change(
         assert ran["tag"] == "another secret"
 
 
+@pytest.mark.parametrize("kind", ["signing_key", "encryption_key"])
+async def test_a_new_key_seals_what_the_code_declares_anew(
+    instance: Instance, clock: Clock, code: Program, kind: str
+) -> None:
+    clock.stand(NOON)
+    old, new = b"o" * 32, b"n" * 32
+    code.deploy(NIGHTLY)
+    [first] = await stored(instance, **{kind: old})
+    clock.stand(NOON + HOUR)
+    for keys in ([new, old], [new]):
+        [info] = await stored(instance, **{kind: keys})
+        assert (info.changed_at, info.next_at) == (NOON + HOUR, first.next_at)
+        clock.stand(NOON + 2 * HOUR)
+    async with instance.worker(**{kind: new}) as proc:
+        assert await proc.trigger_schedule(info.id, "system")
+        await instance.wait_records(1, "start")
+
+
 async def test_a_quota_does_not_let_workers_fail_in_silence(instance: Instance, code: Program) -> None:
     async with instance.open() as proc:
         await proc.set_schedule_limit("system", 1)

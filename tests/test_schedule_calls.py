@@ -126,6 +126,7 @@ async def test_a_single_time_that_came_while_it_was_paused_runs_when_it_goes_on(
         assert await proc.resume_schedule("s", "acme")
         assert [await proc.run_due_schedules() for _ in range(2)] == [1, 0]
         assert await proc.pause_schedule("s", "acme")
+        assert await proc.trigger_schedule("s", "acme"), "a person may"
         assert await proc.resume_schedule("s", "acme")
         assert await proc.run_due_schedules() == 0, "it has run"
 
