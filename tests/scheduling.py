@@ -88,7 +88,7 @@ async def tick_own(tag: object = None) -> None:
 
 
 asked: list[datetime | None] = []
-"""What ``told`` was given."""
+"""What those below were given."""
 
 
 def told(last: datetime | None) -> datetime | None:
@@ -106,6 +106,7 @@ def soon(last: datetime | None) -> datetime | None:
 
 def raising(last: datetime | None) -> datetime | None:
     """Can't say more than the first."""
+    asked.append(last)
     if last is None:
         return NOON
     raise LookupError("a secret of the calendar")
@@ -113,6 +114,7 @@ def raising(last: datetime | None) -> datetime | None:
 
 def backwards(last: datetime | None) -> datetime | None:
     """Goes back in time."""
+    asked.append(last)
     return NOON
 
 
