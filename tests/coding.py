@@ -31,7 +31,6 @@ class Program:
         self.name = f"program_{folder.name}".replace("-", "_").replace("[", "_").replace("]", "_")
         self._folder = folder
         self._patch = patch
-        self._before = [*DECLARED]
         self._made = 0
 
     def write(self, *texts: str) -> Path:
@@ -53,7 +52,7 @@ class Program:
     def forget(self) -> None:
         """Forget what it declares."""
         sys.modules.pop(self.name, None)
-        DECLARED[:] = self._before
+        DECLARED[:] = [function for function in DECLARED if function.__module__ != self.name]
 
     def environment(self, folder: Path) -> dict[str, str]:
         """That of processes which have a version of it."""
