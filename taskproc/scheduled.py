@@ -39,7 +39,7 @@ class ScheduleInfo(Schedule):
 
     ``last_at`` is the last occurrence that made a task, ``runs`` how many did since its rule was last changed, ``skipped``
     how many didn't, and ``skip_reason`` why the last of these: ``unique`` (an earlier task was there), ``held`` (a dead
-    letter was), ``missed``, ``expired``; ``full`` or ``wait`` while it waits for room in its queue; else an error.
+    letter was), ``missed``, ``expired``; ``full`` or ``wait`` where it had to wait for room in its queue; else an error.
     ``history`` are its last runs, the newest first. A schedule that code declares is ``coded``, and an ``orphan`` where no
     live worker's code does.
     """

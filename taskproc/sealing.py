@@ -132,6 +132,11 @@ class Sealer:
         """What keys the digests of a tenant's unique locks; nothing where payloads are not encrypted."""
         return hashlib.sha256(b"taskproc unique " + self._ring(tenant).first).digest() if self._encrypts else b""
 
+    def told(self, tenant: str) -> bytes:
+        """What tells the keys that seal a tenant's payloads from others, and nothing of them."""
+        signing = b"" if self._signing is None else tell(self._signing.first)
+        return signing + (tell(self._ring(tenant).first) if self._encrypts else b"")
+
     def open(
         self, tenant: str, queue: str, batch: str, extension: Mapping[str, object], local: bytes, payload: bytes
     ) -> bytes:

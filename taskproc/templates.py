@@ -51,9 +51,9 @@ def template_of(
 
 
 def _digest(maker: Maker, tenant: str, *parts: object) -> str:
-    """What tells whether the code says something else; keyed where payloads are encrypted."""
-    secret = b"" if maker.sealer is None else maker.sealer.lock_key(tenant)
-    said = b"\n".join(part if isinstance(part, bytes) else orjson.dumps(part) for part in parts)
+    """What tells whether the code says something else, or seals with another key; keyed where payloads are encrypted."""
+    secret, keys = (b"", b"") if maker.sealer is None else (maker.sealer.lock_key(tenant), maker.sealer.told(tenant))
+    said = b"\n".join([keys, *(part if isinstance(part, bytes) else orjson.dumps(part) for part in parts)])
     return hashlib.blake2b(said, digest_size=16, key=secret).hexdigest()
 
 
@@ -89,4 +89,4 @@ def rule_function(registry: Registry, name: str) -> NextRun:
         found = getattr(sys.modules.get(module), name.removeprefix(place), None) if name.startswith(place) else None
         if isinstance(found, FunctionType) and default_name(found) == name:
             return found
-    raise InvalidValue(f"next_run={shown(name)}: no module with a handler of this worker has such a function")
+    raise InvalidValue(f"next_run={shown(name)}: no module with a handler that is known here has such a function")

@@ -17,8 +17,10 @@ from redis.crc import key_slot
 
 from tests import rows
 from tests.cluster import SLOTS, one_of_six
+from tests.coding import Program
 from tests.direct import Direct
 from tests.embedding import User, processes, until
+from tests.frozen import Clock
 from tests.harness import Instance
 from tests.servers import CHOSEN, CLUSTERED, Server, running
 from tests.sweep import Sweep
@@ -116,6 +118,22 @@ async def twin(server: Server) -> AsyncIterator[Instance]:
     """Another instance on the same server."""
     async with fresh(server) as found:
         yield found
+
+
+@pytest.fixture
+def clock(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """The server's clock as the instance's calls and workers in this process read it."""
+    found = Clock(monkeypatch, instance.name, instance.client.set)
+    yield found
+    instance.client.delete(found.key)
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
+    """A program of the test's own that declares schedules."""
+    found = Program(tmp_path, monkeypatch)
+    yield found
+    found.forget()
 
 
 @pytest.fixture

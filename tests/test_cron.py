@@ -35,6 +35,7 @@ def ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
 
+@pytest.mark.row("BN-14")
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
@@ -103,12 +104,14 @@ def test_words_for_expressions(word: str, fields: str) -> None:
     assert times(word) == times(fields)
 
 
+@pytest.mark.row("CT-47")
 def test_the_earliest_of_several_cycles_is_next() -> None:
     seconds = "0 * * * * * | 10 * * * * *|30 * * * * *"
     assert times(seconds, 4) == ["26-03-04 12:00:10", "26-03-04 12:00:30", "26-03-04 12:01", "26-03-04 12:01:10"]
     assert times("0 13 * * *|0,30 13 * * *|@monthly", 3) == ["26-03-04 13:00", "26-03-04 13:30", "26-03-05 13:00"]
 
 
+@pytest.mark.row("CT-48")
 def test_with_six_fields_the_first_is_seconds() -> None:
     assert times("*/25 1 12 * * *", 4) == ["26-03-04 12:01", "26-03-04 12:01:25", "26-03-04 12:01:50", "26-03-05 12:01"]
     assert parse("0 0 12 * * *").seconds

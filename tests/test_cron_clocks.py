@@ -47,6 +47,7 @@ def wrong(change: Change, minutes: Minutes, wanted: Wanted) -> str | None:
     return f"{change} {wanted.expression!r}: {sorted(datetime.fromtimestamp(at / 1000, UTC).isoformat() for at in odd)}"
 
 
+@pytest.mark.row("CT-49")
 @pytest.mark.timeout(1200 if ALL else 60)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_cycles_around_every_kind_of_change_of_the_clock(part: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,11 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+
+from taskproc import TaskProcessor
+from tests.coding import Program
+from tests.frozen import Clock
+from tests.harness import Instance
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,6 +117,78 @@ def test_invoice(tmp_path: Path) -> None:
         [sys.executable, str(program), "acme", "2030-01-31T09:00"], capture_output=True, text=True, env=env, check=False
     )
     assert "it has no time zone" in naive.stderr
+
+
+def on_server(name: str, instance: Instance) -> str:
+    """The text of an example, with an instance of the test's own."""
+    place = f'"{instance.server.app_url}", prefix="{instance.name}"'
+    return re.sub(r'"embedded:///tmp/[a-z-]+"', place, (ROOT / "examples" / name).read_text())
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines that were printed meanwhile."""
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.row("PJ-35")
+async def test_cleanup(
+    instance: Instance, clock: Clock, code: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLEANUP_FOLDER", str(tmp_path / "files"))
+    (tmp_path / "files").mkdir()
+    clock.stand(datetime(2026, 3, 28, 12, tzinfo=UTC))
+    proc: TaskProcessor = code.deploy(on_server("cleanup.py", instance)).proc
+    async with proc:
+        assert await proc.run_until_idle() == 0
+        for night, due in enumerate(("2026-03-29T01:00", "2026-03-30T01:00"), 1):
+            for number, days in enumerate((10, 31, 500)):
+                path = tmp_path / "files" / f"{night}-{number}"
+                path.touch()
+                os.utime(path, (path.stat().st_mtime - days * 86_400,) * 2)
+            clock.stand(datetime.fromisoformat(f"{due}+00:00") - timedelta(milliseconds=1))
+            assert await proc.run_due_schedules() == 0
+            clock.stand(datetime.fromisoformat(f"{due}+00:00"))
+            assert [await proc.run_due_schedules() for _ in range(2)] == [1, 0], "three in Berlin, in both of its times"
+            assert await proc.run_until_idle() == 1
+            assert shown(capsys) == ["2 files removed"]
+            assert sorted(os.listdir(tmp_path / "files")) == [f"{n + 1}-0" for n in range(night)]
+
+
+def test_cleanup_by_hand(tmp_path: Path) -> None:
+    program, env = copy_of("cleanup.py", tmp_path), {**os.environ, "CLEANUP_FOLDER": str(tmp_path / "files")}
+    (tmp_path / "files").mkdir()
+    os.utime((tmp_path / "files" / "old").open("x").name, (0, 0))
+    command = [sys.executable, str(program)]
+    for count in (1, 0):
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=50, check=False)
+        removed, told = done.stdout.splitlines()
+        assert removed == f"{count} files removed", done.stderr
+        assert re.fullmatch(r"At 03:00 \(Europe/Berlin\), next 0[12]:00 UTC; last time done", told)
+
+
+@pytest.mark.row("PJ-35")
+async def test_payment_check(instance: Instance, clock: Clock, code: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    noon = clock.stand(datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)).replace(second=0)
+    module = code.deploy(on_server("payment_check.py", instance))
+    proc: TaskProcessor = module.proc
+    module.A_DAY = 5
+    async with proc:
+        await module.watch(["one", "two"])
+        clock.stand(noon + timedelta(seconds=59.999))
+        assert await proc.run_due_schedules() == 0
+        module.Bank.asked["two"] = -10
+        for minute in range(1, 9):
+            clock.stand(noon + timedelta(minutes=minute, seconds=0.5))
+            if minute < 3:
+                await module.watch(["one", "two"])
+            asked = {1: ["one: not yet"], 2: ["one: not yet"], 3: ["one: paid"]}.get(minute, [])
+            asked += ["two: not yet"] if minute <= 5 else []
+            assert [await proc.run_due_schedules() for _ in range(2)] == [len(asked), 0]
+            assert await proc.run_until_idle() == len(asked)
+            assert sorted(shown(capsys)) == [f"12:0{minute} {told}" for told in asked]
+        [left] = await proc.get_schedules("shop")
+        assert (left.id, left.runs, left.next_at) == ("two", 5, None)
 
 
 @pytest.mark.row("PJ-21")

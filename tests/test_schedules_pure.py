@@ -80,17 +80,20 @@ def test_ids_with_any_characters(given: str) -> None:
     assert jitter_ms(again) == jitter_ms(one)
 
 
+@pytest.mark.row("CT-47")
 def test_several_cycles_in_one_schedule() -> None:
     seconds = schedule(cron="0 * * * * *|10 * * * * *|30 * * * * *")
     assert upcoming(seconds, 4) == ["03-04 12:00:10", "03-04 12:00:30", "03-04 12:01", "03-04 12:01:10"]
 
 
+@pytest.mark.row("CT-48")
 def test_six_fields_only_where_seconds_are_on_and_five_there_too() -> None:
     assert schedule(cron="30 0 3 * * *").check(cron_seconds=True)
     assert schedule(cron="0 3 * * *").check(cron_seconds=True)
     assert upcoming(schedule(cron="0 3 * * *"), cron_seconds=True) == upcoming(schedule(cron="0 0 3 * * *"))
 
 
+@pytest.mark.row("PJ-14")
 @pytest.mark.parametrize(
     ("cron", "expected"),
     [
@@ -105,6 +108,7 @@ def test_each_minute_hour_day_and_week(cron: str, expected: list[str]) -> None:
     assert upcoming(schedule(cron=cron), 2) == expected
 
 
+@pytest.mark.row("CT-49")
 def test_a_time_in_the_zone_of_the_schedule_on_both_days_of_the_change() -> None:
     berlin = schedule(cron="30 2 * * *", timezone="Europe/Berlin")
     spring, autumn = datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC)
@@ -182,6 +186,7 @@ def test_jitter_is_stable_and_evenly_spread() -> None:
     assert one.next_after(midnight + found[0]) == midnight + 86_400_000 + found[0]
 
 
+@pytest.mark.row("PJ-14")
 def test_a_function_of_ones_own_gets_the_last_time_and_ends_it() -> None:
     own = Occurrences.of(schedule(next_run=rules.doubling))
     assert own.first(0) == ms(NOON)

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, handlers, inspect, limits, show, work
+from taskproc.cli import control, dead, handlers, inspect, limits, schedules, show, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -41,6 +41,7 @@ for command in (
     app.add_command(command)
 app.add_command(dead.dead)
 app.add_command(limits.limits)
+app.add_command(schedules.schedules)
 
 
 def main() -> None:

@@ -95,9 +95,7 @@ class ScheduleCalls(Connected):
         return rule_function(self._registry, name)
 
     def _goes_on(self, info: ScheduleInfo, now: int) -> int | None:
-        occurrences = Occurrences.of(info, anchor=info.anchor_ms, resolve=self._rule)
-        if info.at is not None:
-            return occurrences.first(now, info.runs)
         if info.next_run is not None and info.next_at is not None and timestamp_ms("next_at", info.next_at) > now:
             return timestamp_ms("next_at", info.next_at)
-        return occurrences.next_after(now, info.runs)
+        occurrences = Occurrences.of(info, anchor=info.anchor_ms, resolve=self._rule)
+        return occurrences.first(now, info.runs) if info.at is not None else occurrences.next_after(now, info.runs)

@@ -249,9 +249,9 @@ class Schedules:
 def _parts(fires: Sequence[Fire]) -> list[list[Fire]]:
     """What one call takes each."""
     parts: list[list[Fire]] = []
-    tasks = MOST_TASKS
+    tasks = 0
     for fire in fires:
-        if tasks + len(fire.dues) > MOST_TASKS or len(parts[-1]) >= PAGE:
+        if not parts or tasks + len(fire.dues) > MOST_TASKS or len(parts[-1]) >= PAGE:
             parts.append([])
             tasks = 0
         parts[-1].append(fire)

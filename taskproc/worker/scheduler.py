@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import orjson
@@ -13,7 +14,7 @@ import orjson
 from taskproc import firing
 from taskproc.errors import CorruptRecord, InvalidValue, TaskprocError
 from taskproc.occurrences import Occurrences, Resolve
-from taskproc.schedule import Schedule
+from taskproc.schedule import Schedule, next_run_name
 from taskproc.store.schedules import PAGE, Due, Fire, Problem, Reckon, Schedules, Template
 from taskproc.values import shown
 
@@ -56,7 +57,9 @@ class Scheduler:
         self.coded = [made.key.encode() for made in coded]
 
     def begins(self, schedule: Schedule) -> Reckon:
-        """What reckons a schedule's first occurrence. It raises InvalidValue where none comes."""
+        """What reckons a schedule's first occurrence. Raises InvalidValue where none comes, or its function is unknown."""
+        if schedule.next_run is not None:  # by its name, as workers will
+            schedule = replace(schedule, next_run=next_run_name(schedule.next_run))
 
         def reckon(now: int, anchor: int, runs: int | None) -> int | None:
             occurrences = Occurrences.of(schedule, anchor=anchor, resolve=self._resolve)

@@ -23,6 +23,9 @@ from taskproc import (
     QueueInfo,
     RateLimited,
     Retry,
+    Schedule,
+    ScheduleInfo,
+    ScheduleRun,
     Snooze,
     TaskContext,
     TaskId,
@@ -33,6 +36,7 @@ from taskproc import (
     current_task,
     inject,
     method,
+    schedule,
     task,
 )
 
@@ -249,6 +253,39 @@ async def use() -> None:
         print(once, found, gone)
         ran: int = await proc.run_until_idle(raise_errors=True)
         print(appended, again, cancelled, waited, queues, errors, retried, workers, totals, own, ran)
+
+
+def next_time(last: datetime | None) -> datetime | None:
+    raise NotImplementedError
+
+
+@schedule("0 3 * * *", tenant="system", timezone="Europe/Berlin", args=["a@example.com"])
+@schedule(every=timedelta(hours=1), tenant="system", id="hourly", kwargs={"to": "b@example.com"}, misfire="skip")
+@schedule(next_run=next_time, tenant="system", id="own", expire=60, end=datetime.now(UTC))
+async def remind(to: str) -> None: ...
+
+
+async def schedules() -> None:
+    acme = proc.tenant("acme")
+    once = Schedule("once", "acme", at=datetime.now(UTC))
+    await proc.upsert_schedule(Schedule("mail", "acme", "0 */1 * * *", unique=True), send, "a@example.com")
+    await proc.upsert_schedule(once, resize, "x.png", width=640)
+    await acme.upsert_schedule(Schedule("own", "acme", next_run=next_time), Service().send, "a@example.com")
+    await acme.upsert_schedule(Schedule("e", "acme", every=1.5, jitter=timedelta(1), max_runs=3), greet, "x", loud=True)
+    await acme.upsert_schedule(Schedule("raw", "acme", "@daily", misfire="all"), raw, b"bytes")
+    await acme.upsert_schedule(Schedule("remind", "acme", "@daily"), remind, to="a@example.com")
+    done: bool = await proc.trigger_schedule("mail", "acme") and await acme.pause_schedule("mail")
+    done = await proc.resume_schedule("mail", "acme") or await acme.cancel_schedule("mail") or done
+    info: ScheduleInfo | None = await proc.get_schedule("mail", "acme")
+    listed: list[ScheduleInfo] = await acme.get_schedules(skip=1, take=2)
+    number: int = await proc.count_schedules("acme") + await proc.run_due_schedules()
+    await proc.set_schedule_limit(None, 100)
+    if info is not None:
+        runs: tuple[ScheduleRun, ...] = info.history
+        drift: float | None = runs[0].drift
+        times: list[datetime] = info.upcoming(3)
+        print(info.words.upper(), info.expire, drift, times, runs[0].seconds + 1, current_task().scheduled_for)
+    print(listed, number, done)
 
 
 def handler() -> None:

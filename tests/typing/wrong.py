@@ -9,6 +9,7 @@ from taskproc import (
     Bury,
     CallNext,
     Retry,
+    Schedule,
     Snooze,
     TaskContext,
     TaskId,
@@ -16,6 +17,7 @@ from taskproc import (
     current_task,
     inject,
     method,
+    schedule,
     task,
 )
 
@@ -124,6 +126,35 @@ async def use() -> None:
     async for step in proc.watch(await acme.enqueue(resize, "x.png", 1)):
         print(step.remaining)  # E
     await current_task().progress("half")  # E
+
+
+async def schedules() -> None:
+    daily, acme = Schedule("daily", "acme", "@daily"), proc.tenant("acme")
+    await proc.upsert_schedule(daily, send)  # E
+    await proc.upsert_schedule(daily, send, 5)  # E
+    await proc.upsert_schedule(daily, resize, "x.png", height=3)  # E
+    await proc.upsert_schedule("daily", send, "a")  # E
+    await acme.upsert_schedule(daily, resize, "x.png")  # E
+    await acme.upsert_schedule(daily, send("a"))  # E
+    await acme.upsert_schedule(daily, Service().send, 3)  # E
+    proc.upsert_schedule(daily, send, "a")  # E
+    await proc.cancel_schedule("daily")  # E
+    await acme.cancel_schedule("daily", "acme")  # E
+    await proc.set_schedule_limit("acme", "many")  # E
+    info = await proc.get_schedule("daily", "acme")
+    print(info.words)  # E
+
+
+Schedule("daily")  # E
+Schedule("daily", "acme", cron=5)  # E
+Schedule("daily", "acme", every="1 h")  # E
+Schedule("daily", "acme", at="noon")  # E
+Schedule("daily", "acme", "@daily", misfire="never")  # E
+Schedule("daily", "acme", next_run=len)  # E
+Schedule("daily", "acme", crom="@daily")  # E
+schedule("@daily")  # E
+schedule("@daily", tenant="system", at=datetime.now())  # E
+schedule(cron="@daily", tenant="system")  # E
 
 
 @task(max_attempts="3")  # E
