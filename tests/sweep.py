@@ -38,6 +38,7 @@ class Sweep:
         """Keys that should not be there, with their types."""
         self.client.hdel(self.key("m"), "paused")
         self._lift()
+        self._unschedule()
         for batch in self._batches():
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
@@ -63,6 +64,13 @@ class Sweep:
             cursor: Any = "0"
             while (cursor := self.call("limit_wake", limit, cursor)[0]) != b"0":
                 pass
+
+    def _unschedule(self) -> None:
+        """Delete all schedules, and lift their limits, which are settings and stay."""
+        for name in self.client.scan_iter(self.key("s", "*"), count=1000):
+            self.ledgered("schedule_cancel", name.decode()[-22:])
+        for whose in self.client.hkeys(self.key("slimits")):
+            self.call("schedule_limit", whose, "")
 
     def _age(self, name: str) -> None:
         """Let the time come of all that an index holds."""
