@@ -38,7 +38,7 @@ class Sweep:
         """Keys that should not be there, with their types."""
         self.client.hdel(self.key("m"), "paused")
         self._lift()
-        self._unschedule()
+        self._forget_schedules()
         for batch in self._batches():
             self.ledgered("batch_cancel", batch, "")
         self._cancel_waiting()
@@ -65,10 +65,11 @@ class Sweep:
             while (cursor := self.call("limit_wake", limit, cursor)[0]) != b"0":
                 pass
 
-    def _unschedule(self) -> None:
-        """Delete all schedules, and lift their limits, which are settings and stay."""
-        for name in self.client.scan_iter(self.key("s", "*"), count=1000):
-            self.ledgered("schedule_cancel", name.decode()[-22:])
+    def _forget_schedules(self) -> None:
+        """Cancel all schedules, and lift their quotas, which are settings and stay."""
+        for name in self.client.scan_iter(self.key("ts", "*"), count=1000):
+            for member in self.client.zrange(name, 0, -1):
+                self.ledgered("schedule_cancel", member[-22:].decode())
         for whose in self.client.hkeys(self.key("slimits")):
             self.call("schedule_limit", whose, "")
 
