@@ -44,6 +44,6 @@ redis.call('HSET', name, 'tenant', tenant, 'id', id, 'rule', rule, 'anchor', anc
   'changed', string.format('%.0f', now_ms), unpack(fields))
 if not old then redis.call('HSET', name, 'created', string.format('%.0f', now_ms)) end
 if s.coded then redis.call('HSET', name, 'coded', s.coded) end
-redis.call('ZADD', key(P, 'ts', tenant), 0, id .. sid)
+redis.call('ZADD', key(P, 'ts', tenant), 0, id .. '\0' .. sid)
 schedule_index(P, now_ms, s, s.next)
 return ledger_keep(P, call, {'ok'})

@@ -99,7 +99,7 @@ KEYS = (
         "runs, last (ms), task, skipped, why, history, created, changed",
         "cancel, pruned when over",
     ),
-    Key("ts:<tenant>", "zset", "the tenant's schedules: id and digest", "empty"),
+    Key("ts:<tenant>", "zset", "the tenant's schedules: id, NUL and digest", "empty"),
     Key("schedules", "zset", "schedules → when they are to be looked at (ms)", "cancel, paused, over"),
     Key("coded", "zset", "the same of schedules that code declares", "cancel, paused, over"),
     Key("over", "zset", "schedules that never fire again → since (ms)", "pruned"),

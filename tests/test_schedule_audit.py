@@ -133,7 +133,7 @@ def test_a_tenants_list_holds_its_own_schedules_alone(direct: Direct) -> None:
     direct.client.delete(direct.key("s", broken))
     direct.client.set(direct.key("s", broken), "x")  # what can't be read keeps its place
     assert look(direct, *asked) == []
-    direct.client.zadd(direct.key("ts", "acme"), {"nightly" + other: 0, "another" + mine: 0, "gone" + "x" * 22: 0})
+    direct.client.zadd(direct.key("ts", "acme"), {"nightly\0" + other: 0, "another\0" + mine: 0, "gone\0" + "x" * 22: 0})
     assert kinds(look(direct, *asked)) == [b"stale"] * 3
     direct.once(*asked)
     assert direct.client.zcard(direct.key("ts", "acme")) == 2

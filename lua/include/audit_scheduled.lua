@@ -14,7 +14,7 @@ local function audit_scheduled(P, now_ms, sid, mend, out)
     return
   end
   if redis.call('HEXISTS', name, 'spec') + redis.call('HEXISTS', name, 'body') < 2 then tell('unmade', true) end
-  local list, member = key(P, 'ts', s.tenant), s.id .. sid
+  local list, member = key(P, 'ts', s.tenant), s.id .. '\0' .. sid
   if not redis.call('ZSCORE', list, member) then
     tell('unnamed_schedule')
     if mend then redis.call('ZADD', list, 0, member) end

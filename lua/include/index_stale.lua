@@ -14,7 +14,7 @@ local function index_stale(P, index, of, member)
   if index == 'ts' then
     local sid = string.sub(member, -22)
     local f = redis.pcall('HMGET', key(P, 's', sid), 'tenant', 'id')
-    return redis.call('EXISTS', key(P, 's', sid)) == 0 or f[1] and (f[1] ~= of or f[2] .. sid ~= member)
+    return redis.call('EXISTS', key(P, 's', sid)) == 0 or f[1] and (f[1] ~= of or f[2] .. '\0' .. sid ~= member)
   end
   return redis.call('EXISTS', key(P, 't', member)) == 0
 end
