@@ -62,8 +62,11 @@ def a_wrong_tenant(direct: Direct) -> Asked:
     return "audit_tenant", "acme", 0, 0, ""
 
 
+SPEC = to_json(["spec", '{"tenant":"acme","id":"id"}'])
+
+
 def a_schedule_in_no_index(direct: Direct) -> Asked:
-    direct.once("schedule_put", "s" * 22, "acme", "id", "{}", direct.now, "1", "", to_json(["spec", "{}"]), "+{}\n[]")
+    direct.once("schedule_put", "s" * 22, "acme", "id", "{}", direct.now, "1", "", SPEC, "+{}\n[]")
     direct.client.delete(direct.key("schedules"))
     return "audit_schedules", "s" * 22
 

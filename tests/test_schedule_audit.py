@@ -24,7 +24,8 @@ Damage = Callable[[Direct, str], object]
 
 def put(direct: Direct, id: str = "nightly", *, tenant: str = "acme", at: int = HOUR, coded: str = "") -> str:
     """Store a schedule that is due so many ms from now, or with 0 never again; what it goes by."""
-    sid, fields = schedule_key(tenant, id), ["spec", "{}", "handler", "h", "queue", "q", "unique", ""]
+    spec = to_json({"id": id, "tenant": tenant}).decode()
+    sid, fields = schedule_key(tenant, id), ["spec", spec, "handler", "h", "queue", "q", "unique", ""]
     due = str(direct.now + at) if at else ""
     answer = direct.once("schedule_put", sid, tenant, id, "{}", direct.now, due, coded, to_json(fields), BODY)
     assert answer == [b"ok"]
@@ -105,14 +106,16 @@ def test_one_whose_next_occurrence_can_not_be_read_is_looked_at_at_once(direct: 
 
 
 def test_what_nobody_can_mend_is_told_and_left(direct: Direct) -> None:
-    lacking, broken, nameless = (put(direct, id) for id in ("lacking", "broken", "nameless"))
+    lacking, broken, nameless, another = (put(direct, id) for id in ("lacking", "broken", "nameless", "another"))
     direct.client.hdel(direct.key("s", lacking), "body")
     direct.client.delete(direct.key("s", broken))
     direct.client.set(direct.key("s", broken), "x")
     direct.client.hdel(direct.key("s", nameless), "id")
-    found = direct.once("audit_schedules", lacking, broken, nameless, "x" * 22)[1:]
+    direct.client.hset(direct.key("s", another), "tenant", "beta")
+    with direct.unchanged_but("p:"):
+        found = direct.once("audit_schedules", lacking, broken, nameless, another, "x" * 22)[1:]
     assert [(entry[0], entry[1], entry[5]) for entry in found] == [
-        (b"unmade", b"lacking", 2), (b"unread", broken.encode(), 2), (b"unread", nameless.encode(), 2),
+        (b"unmade", b"lacking", 2), *((b"unread", sid.encode(), 2) for sid in (broken, nameless, another)),
     ]  # fmt: skip
 
 

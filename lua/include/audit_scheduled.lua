@@ -6,14 +6,13 @@ local function audit_scheduled(P, now_ms, sid, mend, out)
   local function tell(kind, hopeless)
     out[#out + 1] = {kind, s and s.id or sid, s and s.tenant or '', 0, 0, hopeless and 2 or mend and 1 or 0}
   end
-  if not ok or not s or not s.id then
-    if redis.call('EXISTS', name) == 1 then
-      s = nil
-      tell('unread', true)
-    end
+  local read, spec = pcall(cjson.decode, ok and s and redis.call('HGET', name, 'spec') or '')
+  if not read or type(spec) ~= 'table' or spec.tenant ~= s.tenant or spec.id ~= s.id then
+    s = nil -- nobody knows whose it is
+    if redis.call('EXISTS', name) == 1 then tell('unread', true) end
     return
   end
-  if redis.call('HEXISTS', name, 'spec') + redis.call('HEXISTS', name, 'body') < 2 then tell('unmade', true) end
+  if redis.call('HEXISTS', name, 'body') == 0 then tell('unmade', true) end
   local list, member = key(P, 'ts', s.tenant), s.id .. '\0' .. sid
   if not redis.call('ZSCORE', list, member) then
     tell('unnamed_schedule')

@@ -114,11 +114,13 @@ class Scheduler:
             return self._problem(due, str(error), BROKEN_MS)
         except TaskprocError as error:
             return self._problem(due, str(error), UNKNOWN_MS)
+        name = f"schedule {occurrences.schedule.id!r}"
         try:
             plan = firing.plan(occurrences, int(due.next), now)
-        except Exception as error:  # a function of the user's own may raise anything; its text may hold secrets
-            told = str(error) if isinstance(error, TaskprocError) else f"it raised {type(error).__name__}"
-            return self._problem(due, f"schedule {occurrences.schedule.id!r}: next_run: {told}", BROKEN_MS)
+        except TaskprocError as error:
+            return self._problem(due, f"{name}: {error}", BROKEN_MS)
+        except (ValueError, ArithmeticError):
+            return self._problem(due, f"{name}: its next occurrence can't be read", BROKEN_MS)
         most = occurrences.schedule.max_runs or 0
         return Fire(due, plan.dues, plan.next, most, plan.skipped, plan.why)
 
