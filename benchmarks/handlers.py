@@ -21,3 +21,8 @@ async def wait_for_cancel() -> None:
         await asyncio.sleep(600)
     finally:
         hit(0)
+
+
+@task
+async def noop() -> None:
+    """Nothing."""

@@ -6,8 +6,8 @@
 -- ARGV:
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
---   3 index str (settled, delayed, staging, cx, tenants, idle, dead or tb)
---   4 of str (the queue of dead, the tenant of tb; else empty)
+--   3 index str (settled, delayed, staging, cx, tenants, idle, schedules, coded, over, dead, tb or ts)
+--   4 of str (the queue of dead, the tenant of tb and ts; else empty)
 --   5 age int (ms: a segment that nobody has added to for longer is left over)
 --   6 cursor str (0 at first)
 -- Returns: {cursor (0 at the end)}, then {kind, index or tenant, member or batch, 0, 0, 0 | 1 mended} for each difference

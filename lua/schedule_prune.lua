@@ -16,7 +16,7 @@ local now_ms = now()
 local index, broken = key(P, 'over'), {}
 local function drop(sid)
   local s = schedule_read(P, sid)
-  if s then schedule_drop(P, s) end
+  if s and s.next == '' and not s.coded then schedule_drop(P, s) end -- one that still fires is listed by mistake
   redis.call('ZREM', index, sid)
   return true
 end

@@ -65,8 +65,13 @@ class Own:
         return found
 
     def ask(self, last: int | None) -> int | None:
-        """What it says, whatever that is."""
-        found = self.function(None if last is None else from_ms(last))
+        """What it says, whatever that is. Raises InvalidValue for what it raises, whose text may hold secrets."""
+        try:
+            found = self.function(None if last is None else from_ms(last))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a function of the user's own may raise anything, SystemExit included
+            raise InvalidValue(f"next_run: it raised {type(error).__name__}") from error
         return None if found is None else timestamp_ms("next_run", found)
 
 

@@ -18,7 +18,7 @@ from taskproc.handlers import default_name, module_name
 from taskproc.ids import schedule_key
 from taskproc.options import CallOptions
 from taskproc.registry import Handler, Registry
-from taskproc.schedule import NextRun, Schedule, rule_of
+from taskproc.schedule import NextRun, Schedule, next_run_name, rule_of
 from taskproc.store.schedules import Template
 from taskproc.values import shown
 
@@ -82,11 +82,12 @@ def _once(handlers: Iterable[Handler]) -> list[Handler]:
 def rule_function(registry: Registry, name: str) -> NextRun:
     """The function for ``next_run`` of a name: one of a module that has a known handler. Nothing is imported for it.
 
-    Raises InvalidValue where there is none.
+    Raises InvalidValue where there is none, or it is no plain one.
     """
     for module in {handler.function.__module__ for handler in registry.handlers()}:
         place = f"{module_name(module)}."
         found = getattr(sys.modules.get(module), name.removeprefix(place), None) if name.startswith(place) else None
         if isinstance(found, FunctionType) and default_name(found) == name:
+            next_run_name(found)
             return found
     raise InvalidValue(f"next_run={shown(name)}: no module with a handler that is known here has such a function")

@@ -22,7 +22,9 @@ from tests.servers import Server
 class Nursery:
     """``with Nursery(instance) as nursery``: workers of an instance, all ended with the block."""
 
-    def __init__(self, instance: Instance, *, book: Server | None = None, **options: Any) -> None:
+    def __init__(
+        self, instance: Instance, *, book: Server | None = None, env: dict[str, str] | None = None, **options: Any
+    ) -> None:
         """``book``: where tasks record themselves, if not on the instance's own server."""
         told = {"TASKPROC_TEST_URL": instance.server.app_url, "TASKPROC_TEST_RECORD": (book or instance.server).url,
                 "TASKPROC_TEST_PREFIX": instance.name, "TASKPROC_TEST_OPTIONS": json.dumps({**FAST, **options})}  # fmt: skip
@@ -30,7 +32,7 @@ class Nursery:
         self._mother = subprocess.Popen(
             [sys.executable, "-m", "tests.nursery"],
             cwd=root,
-            env={**os.environ, **told},
+            env={**os.environ, **told, **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from taskproc.store.scripts import to_json
 from tests.auditing import Asked, account, batch_of, crowd, kinds, lists, look
 from tests.direct import LEASE, Direct, ending
 
@@ -61,13 +62,22 @@ def a_wrong_tenant(direct: Direct) -> Asked:
     return "audit_tenant", "acme", 0, 0, ""
 
 
+SPEC = to_json(["spec", '{"tenant":"acme","id":"id"}'])
+
+
+def a_schedule_in_no_index(direct: Direct) -> Asked:
+    direct.once("schedule_put", "s" * 22, "acme", "id", "{}", direct.now, "1", "", SPEC, "+{}\n[]")
+    direct.client.delete(direct.key("schedules"))
+    return "audit_schedules", "s" * 22
+
+
 REPAIRS: list[Callable[[Direct], Asked]] = [
     a_wrong_account, a_lost_task, a_task_without_a_lease, a_stale_entry, a_lease_of_nothing, a_list_that_is_not_due,
-    a_wrong_queue, a_wrong_tenant,
+    a_schedule_in_no_index, a_wrong_queue, a_wrong_tenant,
 ]  # fmt: skip
 SCRIPTS = [
-    "audit_accounts", "audit_batches", "audit_entries", "audit_index", "audit_leases", "audit_lists", "audit_queue",
-    "audit_tenant",
+    "audit_accounts", "audit_batches", "audit_entries", "audit_index", "audit_leases", "audit_lists",
+    "audit_schedules", "audit_queue", "audit_tenant",
 ]  # fmt: skip
 
 

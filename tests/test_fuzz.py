@@ -11,7 +11,7 @@ from tests.fuzz.report import Broken
 from tests.fuzz.world import Listener
 
 KINDS = {kind: [n for n in range(run.BLOCK * len(run.PLAN)) if run.kind_of(n) == kind] for kind in run.GROUPS}
-SHORT = {"calls": 1_500, "bodies": 750, "contexts": 250, "commands": 100, "records": 100, "instance": 4}
+SHORT = {"calls": 1_500, "bodies": 750, "contexts": 250, "commands": 100, "records": 100, "instance": 4, "schedules": 50}
 """So many of each kind."""
 
 

@@ -32,6 +32,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "audit_queue": (CALL, "q", 0, "acme"),
     "audit_ready": (to_json([[BATCH, "q"]]),),
     "audit_run": (0,),
+    "audit_schedules": (CALL, "s" * 22),
     "audit_tenant": (CALL, "acme", 0, 0, ""),
     "batch_append": (CALL, BATCH, "acme", "", LISTS, *BODIES),
     "batch_cancel": (CALL, BATCH, ""),

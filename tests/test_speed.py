@@ -72,3 +72,17 @@ def test_the_suite_of_benchmarks_runs(tmp_path: Path) -> None:
     chart = [sys.executable, "-m", "benchmarks.chart", values, tmp_path]
     subprocess.run(chart, cwd=ROOT, check=True, timeout=60)
     assert ">taskproc<" in (tmp_path / "drain.svg").read_text()
+
+
+@pytest.mark.timeout(240)
+def test_schedules_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "schedules"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=True)
+    told = {
+        name.strip(): value.split()[0]
+        for name, _, value in (line.partition("│") for line in done.stdout.splitlines())
+        if value
+    }
+    assert float(told["1,000 due at once, 2 workers: seconds until all have run"]) < 60
+    assert float(told["an occurrence: Redis commands"]) < 60
+    assert {"idle, 10,000 stored: Redis commands/s", "upserts/s, 50 at once"} <= told.keys()

@@ -30,8 +30,8 @@ T = TypeVar("T")
 LOOK = to_json([])
 LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
 LOOKS = 5
-KINDS = ("dead", "lane", "lim", "park", "q", "ring", "t", "tb", "tq", "tqs")
-LIMITS = 20
+KINDS = ("dead", "lane", "lim", "park", "q", "ring", "t", "tb", "tq", "tqs", "ts")
+LIMITS, SCHEDULES = 20, 100
 STAGED_MS = 2 * 3_600_000
 """A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
 
@@ -68,6 +68,7 @@ class Audit:
         accounts = Accounts(self)
         await accounts.run()
         await UniqueLocks(self).run()
+        await self._schedules()
         return AuditReport(
             tuple(self._found.values()), tuple(self._unsure), self._batches, accounts.queues, accounts.tenants, running
         )
@@ -178,11 +179,16 @@ class Audit:
             self.note(await self.ask(self.scripts.audit_limits, *some))
 
     async def _indexes(self) -> None:
-        for index in ("settled", "delayed", "staging", "cx", "tenants", "idle"):
+        for index in ("settled", "delayed", "staging", "cx", "tenants", "idle", "schedules", "coded", "over"):
             await self._index(index, "")
-        for index in ("dead", "tb"):
+        for index in ("dead", "tb", "ts"):
             for of in self.known[index]:
                 await self._index(index, of)
+
+    async def _schedules(self) -> None:
+        async for page in self.names("s:*"):
+            for some in chunks((name[2:].encode() for name in page), SCHEDULES):
+                self.note(await self.ask(self.scripts.audit_schedules, *some))
 
     async def _index(self, index: str, of: str) -> None:
         cursor = "0"

@@ -110,6 +110,21 @@ KINDS = {
     "timeless": ("the unique lock {a} of task {b} is to end at a time that nobody watches", "it is watched"),
     "undrained": ("the segment {b} is gone, but nobody takes away the unique locks that it had", "they are taken away soon"),
     "unmarked": ("batch {a} doesn't know of the unique locks of {b}: a cancel would miss them", "it knows of them again"),
+    "unscheduled": ("schedule {a} of tenant {b} is in no index: it would never fire", "it fires at its next occurrence"),
+    "belated": (
+        "schedule {a} of tenant {b} would be looked at long after its next occurrence",
+        "it is looked at in time",
+    ),
+    "misplaced": ("schedule {a} of tenant {b} stands in the index of schedules of another kind", "it leaves that"),
+    "resting": ("schedule {a} of tenant {b} is paused or over, but in the index of those that fire", "it leaves that"),
+    "unover": (
+        "schedule {a} of tenant {b} is over, but isn't listed for pruning",
+        "it is listed, and kept for the retention from now on",
+    ),
+    "over": ("schedule {a} of tenant {b} isn't over, but listed for pruning", "it is taken off that list"),
+    "unnamed_schedule": ("schedule {a} isn't among the schedules of tenant {b}", "it is listed again"),
+    "unmade": ("schedule {a} of tenant {b} lacks what its tasks are made of", "upsert it again"),
+    "unread": ("the record of schedule {a} can't be read", "delete its key by hand, and upsert the schedule again"),
     "staged": ("staged tasks of {b} are left over: they were never committed", "they are dropped"),
 }
 """What each kind of finding says, and what mends it."""

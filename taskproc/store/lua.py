@@ -111,10 +111,15 @@ def includes() -> Mapping[str, str]:
     return {path.stem: path.read_text("utf-8") for path in sorted((folder() / "include").glob("*.lua"))}
 
 
+@cache
+def _called(source: str) -> tuple[str, ...]:
+    """What a source calls itself, in order of the first call of each; most are asked for many times at an import."""
+    return tuple(dict.fromkeys(match[1] for match in CALL.finditer(COMMENT.sub("", source))))
+
+
 def uses(source: str, known: Mapping[str, str]) -> list[str]:
     """The includes that a source calls itself, in order of their first call."""
-    called = (match[1] for match in CALL.finditer(COMMENT.sub("", source)))
-    return list(dict.fromkeys(name for name in called if name in known))
+    return [name for name in _called(source) if name in known]
 
 
 @cache

@@ -23,13 +23,13 @@ logger = logging.getLogger("taskproc")
 JITTER = 0.01
 """All workers wait for the same moment; the first that wakes fires what is due then, the others find nothing."""
 
-APART = 4
-"""Where others were faster, so many pages of what is due are looked at in no order, so that not all work on the same."""
+APART = 16
+"""Once others were faster, so many pages of what is due are looked at in no order, so that not all work on the same."""
 
 UNKNOWN_MS, BROKEN_MS = 1_000, 60_000
 """How long a schedule is put off whose function isn't known here, and one that can't be read or whose function fails."""
 
-REMEMBERED = 16_384
+REMEMBERED = 4_096
 TELL_SECONDS = 60.0
 
 
@@ -75,16 +75,16 @@ class Scheduler:
 
     async def step(self) -> float:
         """Fire all that is due; the seconds until there is more to do."""
-        skip = 0
+        apart = 1
         while True:
-            page = await self._schedules.due(skip, PAGE, self.coded)
+            page = await self._schedules.due(random.randrange(apart) * PAGE, PAGE, self.coded)
             if page.paused:
                 return self._longest
             if not page.due:
                 wait = self._longest if page.first is None else max(0.0, (page.first - page.now) / 1000)
                 return min(wait + random.uniform(0, JITTER), self._longest)
             _, lost = await self._fire(page.due, page.now)
-            skip = random.randrange(APART) * PAGE if lost else 0
+            apart = min(2 * apart, APART) if lost else apart
 
     async def fire(self, most: int) -> int:
         """Fire at most so many schedules that are due; how many tasks that made."""
@@ -117,11 +117,13 @@ class Scheduler:
             return self._problem(due, str(error), BROKEN_MS)
         except TaskprocError as error:
             return self._problem(due, str(error), UNKNOWN_MS)
+        name = f"schedule {occurrences.schedule.id!r}"
         try:
             plan = firing.plan(occurrences, int(due.next), now)
-        except Exception as error:  # a function of the user's own may raise anything; its text may hold secrets
-            told = str(error) if isinstance(error, TaskprocError) else f"it raised {type(error).__name__}"
-            return self._problem(due, f"schedule {occurrences.schedule.id!r}: next_run: {told}", BROKEN_MS)
+        except TaskprocError as error:
+            return self._problem(due, f"{name}: {error}", BROKEN_MS)
+        except (ValueError, ArithmeticError):
+            return self._problem(due, f"{name}: its next occurrence can't be read", BROKEN_MS)
         most = occurrences.schedule.max_runs or 0
         return Fire(due, plan.dues, plan.next, most, plan.skipped, plan.why)
 

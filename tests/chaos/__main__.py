@@ -1,7 +1,8 @@
 """Runs the ordeals, two at a time and those that mostly wait beside them, and writes what they found.
 
-usage: python -m tests.chaos [--short] [--only NAME]... [--seed N] [--json FILE] [--report FILE]
-Ends with 1 where a promise was not kept. One ordeal again, as it was: --only NAME --seed N.
+usage: python -m tests.chaos [--short] [--only NAME]... [--seed N] [--seconds S] [--json FILE] [--report FILE]
+Ends with 1 where a promise was not kept. One ordeal again, as it was: --only NAME --seed N. Those that last as long as they
+are told take --seconds.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ async def apart(name: str, given: Any, seed: int) -> dict[str, Any]:
     """Try one ordeal in a process of its own."""
     command = [sys.executable, "-m", "tests.chaos", "--one", name, "--seed", str(seed)]
     command += ["--short"] if given.short else []
+    command += ["--seconds", str(given.seconds)] if given.seconds else []
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
-        out, errors = await asyncio.wait_for(process.communicate(), TIME_LIMIT)
+        out, errors = await asyncio.wait_for(process.communicate(), TIME_LIMIT + (given.seconds or 0))
         found: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
     except (TimeoutError, IndexError, ValueError):
         if process.returncode is None:
@@ -85,12 +87,13 @@ def main() -> None:
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME", help="all by default")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument("--seconds", type=float, help="how long ordeals take that last as long as they are told")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--report", type=Path)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(asyncio.run(one(given.one, Trial(given.seed, not given.short)))))
+        print(json.dumps(asyncio.run(one(given.one, Trial(given.seed, not given.short, given.seconds)))))
         return
     names = given.only or list(ORDEALS)
     unknown = [name for name in names if name not in ORDEALS]

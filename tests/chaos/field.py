@@ -55,6 +55,8 @@ class Trial:
 
     seed: int
     long: bool
+    seconds: float | None = None
+    """How long, for ordeals that last as long as they are told."""
 
     def dice(self) -> random.Random:
         """Its random choices."""
@@ -63,6 +65,10 @@ class Trial:
     def times(self, long: int, short: int) -> int:
         """How often."""
         return long if self.long else short
+
+    def lasting(self, long: float, short: float) -> float:
+        """For how many seconds."""
+        return self.seconds or (long if self.long else short)
 
 
 class Field:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import clusters, limits, locks, producers, servers, wires, workers
+from tests.chaos import clusters, limits, locks, producers, schedules, servers, wires, workers
 from tests.chaos.field import Result, Trial
 from tests.servers import Server
 
@@ -22,6 +22,7 @@ ORDEALS: dict[str, Ordeal] = {
     "the store against its model": producers.against_the_model,
     "workers killed": workers.killed,
     "slots of limits": limits.slots,
+    "schedules under kills": schedules.killed,
     "workers frozen": workers.frozen,
     "every request cut": wires.each_request,
     **servers.ORDEALS,
@@ -30,6 +31,8 @@ ORDEALS: dict[str, Ordeal] = {
     "handlers that end their process": workers.ended_by_a_handler,
     "event loops blocked": workers.blocked,
     "clocks an hour off": workers.wrong_clocks,
+    "schedules, the server struck": schedules.struck,
+    "schedules, clocks an hour off": schedules.wrong_clocks,
     "unique tasks raced for": locks.raced_for,
     "requests cut at random": wires.random_requests,
     "subscriptions cut": wires.subscriptions,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from taskproc import TaskProcessor
-from tests.fuzz import handlers
+from tests.fuzz import handlers, timing
 from tests.fuzz.callables import CALLS, Call
 from tests.fuzz.construction import CONSTRUCTIONS
 from tests.fuzz.report import Broken
@@ -15,7 +15,7 @@ from tests.harness import Instance
 
 NEIGHBOURS = 20
 LONGEST_ERROR = 4_000
-EVERY = [*CALLS, *CONSTRUCTIONS]
+EVERY = [*CALLS, *CONSTRUCTIONS, *timing.SCHEDULED]
 
 
 async def group(world: World, numbers: Sequence[int]) -> None:
@@ -27,9 +27,11 @@ async def group(world: World, numbers: Sequence[int]) -> None:
             lambda batch: healthy.extend(batch.enqueue(handlers.take, "n", "x") for _ in range(NEIGHBOURS)),
         )  # fmt: skip
         target = await proc.enqueue_batch("default", "acme", lambda batch: batch.enqueue(handlers.take, "t", "x"))
+        await timing.begin(proc)
         for number in numbers:
             await one(world, instance, proc, number, target)
         await proc.resume()
+        await timing.end(proc)
         await drain(instance)
         handlers_ran = sum(handlers.ran[task] for task in healthy)
         info = await proc.get_batch(mine)

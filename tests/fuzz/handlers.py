@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taskproc import Bury, TaskContext, current_task, task
@@ -60,6 +61,66 @@ async def raw(data: bytes) -> None:
 
 def unmarked(tag: str) -> None:
     """Is no handler."""
+
+
+def scheduled_later(tag: str) -> None:
+    """Is none before it is scheduled."""
+
+
+def next_hour(last: datetime | None) -> datetime | None:
+    """Each hour of a century to come."""
+    return datetime(2100, 1, 1, tzinfo=UTC) if last is None else last + timedelta(hours=1)
+
+
+BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+"""When the functions below begin, to go wrong later."""
+
+
+def next_raises(last: datetime | None) -> Any:
+    """Raises."""
+    return BEGIN if last is None else [][0]
+
+
+def next_exits(last: datetime | None) -> Any:
+    """Asks the program to end."""
+    if last is None:
+        return BEGIN
+    raise SystemExit(1)
+
+
+def next_cancels(last: datetime | None) -> Any:
+    """Raises a cancel of its own."""
+    if last is None:
+        return BEGIN
+    raise asyncio.CancelledError
+
+
+def next_again(last: datetime | None) -> Any:
+    """Gives the same time again."""
+    return BEGIN
+
+
+def next_naive(last: datetime | None) -> Any:
+    """Gives a time without a zone."""
+    return BEGIN if last is None else datetime(2030, 1, 1)
+
+
+def next_text(last: datetime | None) -> Any:
+    """Gives no time."""
+    return BEGIN if last is None else "soon"
+
+
+def next_slow(last: datetime | None) -> Any:
+    """Gives a time a moment later, for ever."""
+    return BEGIN if last is None else last + timedelta(milliseconds=1)
+
+
+def next_never(last: datetime | None) -> Any:
+    """Comes to an end."""
+    return BEGIN if last is None else None
+
+
+GONE_WRONG = (next_raises, next_exits, next_cancels, next_again, next_naive, next_text, next_slow, next_never)
 
 
 def source(seed: int, number: int) -> random.Random:

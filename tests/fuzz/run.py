@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from tests.fuzz import bodies, calls, commands, contexts, instances, records
+from tests.fuzz import bodies, calls, commands, contexts, instances, records, schedules
 from tests.fuzz.report import Broken, Finding, Tally
 from tests.fuzz.world import Listener, World
 from tests.servers import running
@@ -19,11 +19,12 @@ BLOCK = 250
 GROUPS: dict[str, tuple[Group, int]] = {
     "calls": (calls.group, 250), "bodies": (bodies.group, 250), "contexts": (contexts.group, 250),
     "commands": (commands.group, 250), "records": (records.group, 50), "instance": (instances.group, 1),
+    "schedules": (schedules.group, 25),
 }  # fmt: skip
 """What tries inputs of a kind, and how many at once."""
 
 MANY = ["calls", "bodies", "calls"]
-PLAN = [*MANY * 12, "records", *MANY * 12, "contexts", "records", *MANY, "commands", "contexts"]
+PLAN = [*MANY * 12, "records", *MANY * 12, "contexts", "records", *MANY, "commands", "contexts", "schedules"]
 """The kinds of blocks, again and again."""
 
 INSTANCES = 6
