@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -131,3 +132,8 @@ def nonsense(last: datetime | None) -> Any:
 def never(last: datetime | None) -> datetime | None:
     """Has nothing to say."""
     return None
+
+
+def shown_as(value: object) -> str:
+    """A value as part of a test's name, which is the same in all processes."""
+    return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))[:60]

@@ -13,7 +13,7 @@ from tests import handlers, scheduling
 from tests.coding import NIGHTLY, Program
 from tests.frozen import Clock
 from tests.harness import Instance, until
-from tests.scheduling import DAY, HOUR, NOON, known, schedule
+from tests.scheduling import DAY, HOUR, NOON, known, schedule, shown_as
 
 
 async def stored(instance: Instance, **options: Any) -> list[ScheduleInfo]:
@@ -196,7 +196,7 @@ async def test_six_fields_are_right_where_the_processor_says_so(instance: Instan
         (("@daily",), {"kwargs": ["a"]}, "kwargs="),
         ((), {"next_run": lambda last: None}, "next_run="),
     ],
-    ids=ascii,
+    ids=shown_as,
 )
 def test_what_makes_no_sense_is_refused_where_it_stands(given: tuple[Any, ...], options: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidValue, match=told):

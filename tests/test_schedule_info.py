@@ -11,7 +11,7 @@ from taskproc import InvalidValue, ScheduleInfo, ScheduleRun, TaskProcessor, Tas
 from tests import handlers, scheduling
 from tests.frozen import Clock
 from tests.harness import Instance, until
-from tests.scheduling import DAY, HOUR, MINUTE, NOON, SECONDLY, known, now, schedule, tick
+from tests.scheduling import DAY, HOUR, MINUTE, NOON, SECONDLY, known, now, schedule, shown_as, tick
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from tests.scheduling import DAY, HOUR, MINUTE, NOON, SECONDLY, known, now, sche
         ({"at": NOON + DAY}, "Once, at 2026-03-05 12:00 UTC", [NOON + DAY]),
         ({"next_run": scheduling.told}, "When tests.scheduling.told says", [NOON]),
     ],
-    ids=ascii,
+    ids=shown_as,
 )  # fmt: skip
 async def test_words_and_the_next_occurrences(
     instance: Instance, clock: Clock, options: dict[str, Any], words: str, upcoming: list[datetime]

@@ -14,7 +14,7 @@ from tests import forms, handlers, scheduling
 from tests import schedule_rules as rules
 from tests.frozen import Clock
 from tests.harness import Instance, refused
-from tests.scheduling import DAY, HOUR, NOON, known, schedule, tick
+from tests.scheduling import DAY, HOUR, NOON, known, schedule, shown_as, tick
 
 IDS = [
     "a", "with blank", "a:b:c", "{acme}", "}{", "a\nb\r\n", "\0", "\0\0x", "*", "?[a]", "..", "a/b", '"', "'", "\\", "\\n",
@@ -42,7 +42,7 @@ async def test_ids_and_tenants_may_have_any_characters(instance: Instance, clock
         assert all(r["tag"] == [r["tenant"], r["schedule"]] for r in ran)
 
 
-@pytest.mark.parametrize("id", IDS, ids=ascii)
+@pytest.mark.parametrize("id", IDS, ids=shown_as)
 async def test_an_id_of_any_characters_does_what_others_do(instance: Instance, clock: Clock, id: str) -> None:
     clock.stand(NOON)
     async with instance.open(signing_key="k" * 32) as proc:
@@ -121,7 +121,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.row("CT-48", "BE-29")
-@pytest.mark.parametrize(("fields", "told"), WRONG, ids=lambda value: ascii(value)[:60])
+@pytest.mark.parametrize(("fields", "told"), WRONG, ids=shown_as)
 async def test_a_field_that_makes_no_sense_is_refused_by_name(
     instance: Instance, clock: Clock, fields: dict[str, Any], told: str
 ) -> None:
@@ -148,7 +148,7 @@ class Mixed:
     id, tenant, cron = "s", "acme", "0 3 * * *"
 
 
-@pytest.mark.parametrize("wrong", [None, "0 3 * * *", {"id": "s"}, Mixed(), Mixed], ids=str)
+@pytest.mark.parametrize("wrong", [None, "0 3 * * *", {"id": "s"}, Mixed(), Mixed], ids=shown_as)
 async def test_what_is_no_schedule_is_refused(instance: Instance, wrong: Any) -> None:
     async with instance.open() as proc:
         with refused(instance, InvalidValue, "schedule="):
@@ -170,7 +170,7 @@ async def test_what_is_no_schedule_is_refused(instance: Instance, wrong: Any) ->
         (tick, (float("nan"),), ArgumentError, "tag"),
         (tick, ("x" * 2_000_000,), PayloadTooLarge, "2,000,"),
     ],
-    ids=lambda value: ascii(value)[:40],
+    ids=shown_as,
 )
 async def test_a_call_that_enqueueing_would_refuse_is_refused(
     instance: Instance, handler: Any, args: tuple[Any, ...], kind: type[TaskprocError], told: str
@@ -185,7 +185,7 @@ async def test_a_call_that_enqueueing_would_refuse_is_refused(
     ("id", "tenant", "told"),
     [("", "acme", "id=''"), (None, "acme", "id=None"), (5, "acme", "id=5"), ("x" * 256, "acme", "id of 256 bytes"),
      ("\ud800", "acme", "id: "), ("s", "", "tenant of 0 bytes"), ("s", None, "tenant None"), ("s", "\ud800", "tenant ")],
-    ids=ascii,
+    ids=shown_as,
 )  # fmt: skip
 async def test_names_that_none_can_have_are_refused(instance: Instance, call: str, id: Any, tenant: Any, told: str) -> None:
     async with instance.open() as proc:

@@ -9,7 +9,7 @@ local function schedule_task(P, now_ms, us, s, due, seed, task, holds)
   local stop = string.find(s.body, '\n', 1, true)
   local head = string.format('{"t":%s,', due) .. string.sub(s.body, 3, stop)
   local ext = cjson.decode(head)
-  local list = {'r', s.queue, 1, 0, false, ext.k == 'a' and 1 or 0, ext.u and 1 or 0, ext.l}
+  local list = {'r', s.queue, 1, 0, false, ext.k == 'a' and 1 or 0, ext.u and 1 or 0, limit_all(ext.l)}
   local lists, args = {list}, {task .. '+' .. head .. string.sub(s.body, stop + 1)}
   if #s.body - stop > 8192 then
     lists[2], args = {'big', '', 1, 0}, {task .. '*' .. head, task, string.sub(s.body, stop + 1)}
