@@ -82,6 +82,15 @@ def test_a_limited_task_lies_on_the_list_of_its_limit(direct: Direct) -> None:
     assert len(run(direct)) == 1
 
 
+def test_tasks_of_all_keys_of_a_limit_lie_on_one_list(direct: Direct) -> None:
+    allow(direct, m=1)
+    keys = [store(direct, f"s{n}", l=f"{H}.{n}") for n in range(3)]
+    direct.wait(MINUTE)
+    assert fire(direct, *(entry(direct, key) for key in keys)) == [1, 1, 1]
+    assert direct.client.llen(direct.key("b", f"{home(direct)}!{H}.", "r", "q")) == 3
+    assert len(run(direct)) == 3
+
+
 # history
 
 

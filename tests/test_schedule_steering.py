@@ -261,3 +261,10 @@ def test_what_is_over_is_pruned_after_the_retention(direct: Direct) -> None:
     assert direct.call("schedule_prune", 5, 1) == [b"ok", 1, []]
     assert (stored(direct), direct.named("over")) == ({stays}, [])
     assert listed(direct) == [stays]
+
+
+def test_one_that_still_fires_is_not_pruned(direct: Direct) -> None:
+    key, coded = store(direct), store(direct, "coded", coded="said")
+    direct.client.zadd(direct.key("over"), {key: 0, coded: 0})
+    assert direct.call("schedule_prune", 0, 100) == [b"ok", 2, []]
+    assert (stored(direct), direct.named("over")) == ({key, coded}, [])
