@@ -6,7 +6,7 @@
 --   1 prefix str
 --   2 skip int (so many that are due are left to others)
 --   3 take int (at most 50)
---   4 coded bytes... (the schedules that the caller's code declares, at most 1,000; of such only these are looked at)
+--   4 coded bytes... (the schedules that the caller's code declares; of such only these are looked at)
 -- Returns: {"ok", now_ms, when the next is to be looked at (ms, empty: none), whether the instance is paused, {schedule,
 --   revision, next, anchor, runs, spec}...}
 -- Includes: guard, now, schedule_read
@@ -19,11 +19,11 @@ local index = key(P, 'schedules')
 local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')[2]
 local due = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', skip, take)
 if #due == 0 and skip > 0 then due = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', 0, take) end
-if #ARGV > 3 then
-  local times = redis.call('ZMSCORE', key(P, 'coded'), unpack(ARGV, 4))
+for from = 4, #ARGV, 1000 do -- no more fit in one command of a script's
+  local times = redis.call('ZMSCORE', key(P, 'coded'), unpack(ARGV, from, math.min(from + 999, #ARGV)))
   for i, at in ipairs(times) do
     if at and (not first or tonumber(at) < tonumber(first)) then first = at end
-    if at and tonumber(at) <= now_ms and #due < 2 * take then due[#due + 1] = ARGV[3 + i] end
+    if at and tonumber(at) <= now_ms and #due < 2 * take then due[#due + 1] = ARGV[from + i - 1] end
   end
 end
 local out = {'ok', string.format('%.0f', now_ms), first or '', redis.call('HEXISTS', key(P, 'm'), 'paused')}

@@ -211,6 +211,14 @@ def test_twice_as_many_are_due_at_once_where_code_declares_many(direct: Direct) 
     assert due(direct, 0, 4, *coded) == coded[:8]
 
 
+def test_a_program_may_declare_thousands(direct: Direct) -> None:
+    keys = [store(direct, f"{n}", coded="x") for n in range(3)]
+    names = [f"{n:022}" for n in range(9_000)]
+    for n, at in enumerate((999, 1_000, 8_999)):
+        names[at] = keys[n]
+    assert due(direct, 0, 50, *names) == keys
+
+
 # lists
 
 
