@@ -76,7 +76,7 @@ def pruning(direct: Direct) -> Do:
     direct.once("batch_cancel", lease[:22], "")
     direct.wait(1)
     direct.create(0)
-    return lambda: direct.prune()[1] == 2 and len(direct.named("tb:")) == 1
+    return lambda: direct.call("batch_prune", 0, 100) == [b"ok", 2, 2, []] and len(direct.named("tb:")) == 1
 
 
 def pruning_of_tenants(direct: Direct) -> Do:
