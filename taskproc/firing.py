@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from taskproc.occurrences import Occurrences, Own
+from taskproc.schedule import SHORTEST_MS
 from taskproc.values import milliseconds
 
 MOST_MISSED = 100
@@ -38,6 +39,8 @@ def plan(occurrences: Occurrences, due: int, now: int) -> Plan:
     if after is not None and after <= now:
         passed, last = _passed(occurrences, due, now)
         after = _after(occurrences, last, now)
+    if after is not None and after < last + SHORTEST_MS:  # a function of the user's own may give anything
+        after = occurrences.next_after(last + SHORTEST_MS - 1)
     if schedule.misfire == "all":
         dues, missed = passed, 0
     else:
@@ -57,7 +60,10 @@ def _passed(occurrences: Occurrences, due: int, now: int) -> tuple[list[int], in
     """The occurrences from a due one up to now, the oldest of them, and the last of all."""
     if not isinstance(occurrences.rule, Own) and occurrences.schedule.misfire != "all":
         return [due], _last(occurrences, due, now)
-    passed = [due, *occurrences.missed(due, now, MOST_MISSED - 1)]
+    passed = [due]
+    for at in occurrences.missed(due, now, MOST_MISSED - 1):
+        if at >= passed[-1] + SHORTEST_MS:
+            passed.append(at)
     return passed, passed[-1]
 
 

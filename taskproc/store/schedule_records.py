@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from taskproc.errors import CorruptRecord
 from taskproc.model import TaskState
 from taskproc.schedule import Schedule, rule_of
 from taskproc.scheduled import ScheduleInfo, ScheduleRun
@@ -16,8 +17,12 @@ from taskproc.values import from_ms
 def info_of(entry: list[Any]) -> ScheduleInfo:
     """What callers see of a schedule. Raises CorruptRecord."""
     fields = fields_of(entry)
-    with reading(f"schedule {fields.get('id', entry[0]).decode('utf-8', 'replace')!r}"):
-        spec = Schedule.from_record(orjson.loads(fields["spec"]))
+    what = f"schedule {fields.get('id', b'').decode('utf-8', 'replace')!r} ({entry[0].decode('utf-8', 'replace')})"
+    with reading(what):
+        try:
+            spec = Schedule.from_record(orjson.loads(fields["spec"]))
+        except CorruptRecord as error:
+            raise CorruptRecord(f"{what}: {error}") from None
         given = {name: getattr(spec, name) for name in Schedule.__dataclass_fields__ if name != "_"}
         return ScheduleInfo(
             **given,

@@ -240,7 +240,7 @@ def _brief(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}" if error is not None else "unknown"
 
 
-SUBJECTS = {"batch", "seg", "task", "tenant", "queue", "batches", "queues", "tenants", "tasks"}
+SUBJECTS = {"batch", "seg", "task", "tenant", "queue", "schedule", "id", "batches", "queues", "tenants", "tasks"}
 """What of a call's arguments an error tells; no other may be told, since it may be a payload."""
 
 
