@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskproc.store.scripts import to_json
 from tests import handlers
-from tests.direct import Direct
+from tests.direct import ERROR, Direct
 from tests.harness import Instance
 from tests.locking import KEY, batch_of, stored, task
 
@@ -17,6 +17,17 @@ def test_a_lock_that_was_let_go_meanwhile_is_not_wrong(direct: Direct) -> None:
     assert direct.call("audit_holders", "[]", asked) == [b"ok"]
     assert direct.settle([lease], "done") == []
     assert direct.call("audit_holders", "[]", asked) == [b"ok"]
+
+
+def test_a_dead_letter_holds_nothing(direct: Direct) -> None:
+    batch = batch_of(direct, task(0, ""), task(1, ""))
+    dead = next(one for one in direct.claim(2) if one.startswith(f"{batch}{0:010}"))
+    assert direct.settle([dead], "dead", 0, ERROR) == []
+    direct.client.hset(direct.key("uniq"), KEY, dead[:32])
+    [_, told] = direct.call("audit_holders", "[]", to_json([[KEY, dead[:32], "", ""]]))
+    assert told[0] == b"unlocked"
+    assert direct.once("audit_holders", to_json([[KEY, dead[:32], "", ""]]))[1][0] == b"unlocked"
+    assert stored(direct) == {}
 
 
 def test_a_search_in_parts_is_sure_only_where_nothing_was_claimed_meanwhile(direct: Direct) -> None:
