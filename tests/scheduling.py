@@ -79,7 +79,7 @@ async def tick_broken(tag: object = None) -> None:
     raise ValueError("it always fails")
 
 
-@task(queue="own")
+@task(queue="apart")
 async def tick_own(tag: object = None) -> None:
     """Has a queue of its own."""
     record("start", tag)

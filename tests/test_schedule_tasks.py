@@ -67,10 +67,10 @@ async def test_a_task_goes_to_the_schedules_queue_or_else_to_its_handlers(instan
         assert await proc.run_due_schedules() == 4
         found = {
             task.schedule_id: task.queue
-            for queue in ("default", "low", "own")
+            for queue in ("default", "low", "apart")
             for task in await proc.get_tasks_in_queue(queue)
         }
-    assert found == {"plain": "default", "placed": "low", "own plain": "own", "own placed": "low"}
+    assert found == {"plain": "default", "placed": "low", "own plain": "apart", "own placed": "low"}
 
 
 async def test_limits_and_unique_handlers_hold_for_schedules_too(instance: Instance, clock: Clock) -> None:
