@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -209,10 +209,10 @@ class Schedules:
             return found
         _, *workers = await self._scripts.worker_list()
         known = {key for _, _, said in workers for key in declared(said)}
-        for info in found:
-            if info.coded and workers and schedule_key(info.tenant, info.id) not in known:
-                object.__setattr__(info, "orphan", True)
-        return found
+        if not workers:
+            return found
+        orphans = (info.coded and schedule_key(info.tenant, info.id) not in known for info in found)
+        return [replace(info, orphan=orphan) for info, orphan in zip(found, orphans, strict=True)]
 
     # firing
 
