@@ -38,7 +38,7 @@ local s = old or {sid = sid, tenant = tenant, id = id, rev = us} -- no revision 
 local begins = s.rule ~= rule
 if begins then
   s.rev, s.next = s.rev + 1, next
-elseif s.next == '' then
+elseif s.next == '' and next ~= s.last then -- one that was fired since it was reckoned comes no more
   s.next = next
 end
 local by_hand = not s.coded

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class Scheduled:
-    """One schedule. ``at``: when it is looked at, None for never; ``over``: since when nothing comes any more."""
+    """One schedule. ``at``: when it is looked at, None for never; ``over``: since when nothing comes any more; ``turn``: how
+    often somebody has told it when to go on."""
 
     key: str
     tenant: str
@@ -37,6 +38,7 @@ class Scheduled:
     paused: bool = False
     at: int | None = None
     over: int | None = None
+    turn: int = 0
     history: list[tuple[str, int, int, int, str]] = field(default_factory=list)
 
     @property
@@ -71,8 +73,8 @@ class Schedules:
         self.model = model
         self.known: dict[str, Scheduled] = {}
         self.most: dict[str, int] = {}
-        self.fired: set[tuple[str, int, int]] = set()
-        """Occurrences that have made a task: schedule, revision, time."""
+        self.fired: set[tuple[str, int, int, int]] = set()
+        """Occurrences that have made a task: schedule, revision, turn, time."""
 
     def put(self, given: Scheduled, first_rev: int) -> list[object]:
         """Store or change one; the answer."""
@@ -89,8 +91,8 @@ class Schedules:
         found = old or Scheduled(given.key, given.tenant, given.id, first_rev)
         if found.rule != given.rule:
             found.rev, found.next, found.runs = found.rev + 1, given.next, 0
-        elif found.next is None:
-            found.next = given.next
+        elif found.next is None and given.next != found.last:
+            found.next, found.turn = given.next, found.turn + 1
         found.coded = given.coded or found.coded
         for name in ("rule", "anchor", "queue", "unique", "kept", "lock", "limit", "most"):
             setattr(found, name, getattr(given, name))
@@ -122,7 +124,7 @@ class Schedules:
         if one.paused and one.rev != rev:
             return "again"
         if one.paused:
-            one.paused, one.next = False, next
+            one.paused, one.next, one.turn = False, next, one.turn + 1
             self.stand(one, next)
         return "ok"
 
@@ -158,8 +160,9 @@ class Schedules:
             if refusal:
                 skipped, why = skipped + 1, refusal
                 continue
-            assert (one.key, one.rev, due) not in self.fired
-            self.fired.add((one.key, one.rev, due))
+            occurrence = one.key, one.rev, one.turn, due
+            assert occurrence not in self.fired
+            self.fired.add(occurrence)
             fired, one.runs, one.last = fired + 1, one.runs + 1, due
         if later is None:
             one.next = None if planned.most and one.runs >= planned.most else planned.after

@@ -72,6 +72,17 @@ def test_one_that_is_over_goes_on_where_its_rule_comes_again(direct: Direct) -> 
     assert fire(direct, entry(direct, key, most=2)) == [1]
 
 
+def test_one_that_ran_for_the_last_time_while_it_was_upserted_does_not_run_again(direct: Direct) -> None:
+    at = direct.now
+    key = store(direct)
+    direct.wait(5)
+    assert fire(direct, entry(direct, key, after="")) == [1]
+    assert store(direct, next=at, queue="other") == key
+    assert (state(direct, key, "next", "queue"), indexed(direct)) == (("", "other"), {"over": {key: direct.now}})
+    assert store(direct, rule="another", next=at) == key
+    assert fire(direct, entry(direct, key)) == [1]
+
+
 def test_a_paused_one_stays_so_whatever_changes(direct: Direct) -> None:
     key = store(direct)
     pause(direct, key)
