@@ -7,7 +7,8 @@
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
 --   3 schedules bytes... (at most 100)
--- Returns: {"ok"}, then {kind, id, tenant, 0, 0, 0 | 1 mended | 2 can't be} for each difference
+-- Returns: {"ok"}, then {kind, id, tenant, 0, 0, 0 | 1 mended | 2 can't be} for each difference; {"unsure", what, schedule}
+--   where keys can't be used
 -- Includes: guard, now, ledger_find, ledger_keep, audit_scheduled
 -- Cost: O(n log schedules) for n schedules
 local slot = KEYS[1]
@@ -18,5 +19,7 @@ local known = mend and ledger_find(P, call)
 if known then return known end
 local now_ms = now()
 local out = {'ok'}
-for i = 3, #ARGV do audit_scheduled(P, now_ms, ARGV[i], mend, out) end
+for i = 3, #ARGV do
+  if not pcall(audit_scheduled, P, now_ms, ARGV[i], mend, out) then out[#out + 1] = {'unsure', 'broken', 'schedule ' .. ARGV[i]} end
+end
 return mend and ledger_keep(P, call, out) or out

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from taskproc.errors import HandlerError, InvalidValue
 from taskproc.handlers import MARK, plain_function, task, where
-from taskproc.schedule import Misfire, NextRun, Schedule
+from taskproc.schedule import Misfire, NextRun, Schedule, schedule_id
 from taskproc.values import Duration, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,13 +58,13 @@ def schedule(
     ``args`` and ``kwargs`` are what the handler is called with. Raises InvalidValue for what makes no sense, but for six
     fields, which the processor's ``cron_seconds`` decides about; HandlerError for what can't be a handler.
     """
-    if id == "":
-        raise InvalidValue("id='': use a text of 1 to 255 bytes")
+    if id is not None:
+        schedule_id(id)
     made = Schedule(
-        id or "", tenant, cron, queue, label, timezone, unique, expire, misfire,
+        "" if id is None else id, tenant, cron, queue, label, timezone, unique, expire, misfire,
         every=every, next_run=next_run, start=start, end=end, jitter=jitter,
     )  # fmt: skip
-    replace(made, id=id or "checked").check(cron_seconds=True)
+    replace(made, id="checked" if id is None else id).check(cron_seconds=True)
     if not isinstance(args, list | tuple):
         raise InvalidValue(f"args={shown(args)}: give a tuple of arguments")
     if kwargs is not None and not isinstance(kwargs, Mapping):

@@ -150,6 +150,25 @@ def test_one_that_fires_is_not_pruned_for_being_listed_so(direct: Direct) -> Non
     assert (direct.client.exists(direct.key("s", sid)), direct.client.exists(direct.key("s", over))) == (1, 0)
 
 
+async def test_keys_that_can_not_be_used_are_told_and_all_else_is_looked_at(instance: Instance) -> None:
+    prefix = f"{{{instance.name}}}:"
+    async with instance.open() as proc:
+        for tenant in ("acme", "beta"):
+            await proc.upsert_schedule(Schedule("nightly", tenant, every=3600), ticking.tick, "far")
+        instance.client.zrem(prefix + "schedules", schedule_key("beta", "nightly"))
+        instance.client.delete(prefix + "ts:acme")
+        instance.client.set(prefix + "ts:acme", "x")
+        report = await proc.audit(repair=True)
+        assert [(one.kind, one.repaired) for one in report.differences] == [("unscheduled", True)]
+        assert sorted(report.unsure) == [
+            "index ts acme: its keys in Redis can't be used",
+            f"schedule {schedule_key('acme', 'nightly')}: its keys in Redis can't be used",
+        ]
+        instance.client.delete(prefix + "ts:acme")
+        assert [one.kind for one in (await proc.audit(repair=True)).differences] == ["unnamed_schedule"]
+        assert await proc.count_schedules("acme") == 1
+
+
 async def test_a_schedule_that_nobody_would_fire_does_after_a_repair(instance: Instance) -> None:
     prefix, long_ago = f"{{{instance.name}}}:", datetime(2020, 1, 1, tzinfo=UTC)
     async with instance.worker() as proc:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from itertools import islice
 from typing import Any, TypeVar
 
+from taskproc.errors import ServerRefused
 from taskproc.ids import BATCH_LENGTH, is_batch_id
 from taskproc.keys import key
 from taskproc.model import AuditDifference, AuditReport
@@ -193,7 +194,11 @@ class Audit:
     async def _index(self, index: str, of: str) -> None:
         cursor = "0"
         while True:
-            reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
+            try:
+                reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
+            except ServerRefused:  # a key of a wrong type: all else is looked at all the same
+                self.note([[b"unsure", b"broken", f"index {index} {of}".rstrip().encode()]])
+                return
             self.note(reply[1:])
             cursor = reply[0].decode()
             if cursor == "0":

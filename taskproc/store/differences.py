@@ -143,6 +143,7 @@ UNSURE = {
     "lock": "task {b}: tasks come and go too fast to see that it is nowhere, though it has a unique lock",
     "slots": "limit {b}: too many tasks run to look for each",
     "leases": "there are too many leases to look for one that is missing",
+    "broken": "{b}: its keys in Redis can't be used",
     "moved": "{b}: it changes too fast to be added up",
     "queue_tenants": "queue {b}: too many tenants to be added up",
     "queue_delayed": "queue {b}: too many delayed lists to be added up",

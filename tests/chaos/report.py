@@ -27,8 +27,9 @@ Redis acknowledged survives the crash of any process (with AOF), and a failover 
 This page is what `make chaos` printed. Tasks record their start and end on a server that doesn't fail; *lost* are tasks that
 Redis acknowledged and that no worker ended or no counter counted, *doubled* are batches whose counters are too high and
 continuations that fired twice, *again* are executions beyond the first, which at-least-once allows, *leaked* are keys left
-once everything had settled and its retention was over. Behind each zero stands the rate that its number of trials can't rule
-out, with 95 % confidence (three over the number).
+once everything had settled and its retention was over. Of schedules *tasks* are occurrences, *lost* those for which nothing
+was fired though no rule leaves them out, *doubled* those with two tasks, or tasks of a unique one beside each other. Behind
+each zero stands the rate that its number of trials can't rule out, with 95 % confidence (three over the number).
 """
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from taskproc import BatchState, TaskprocError
+from taskproc import BatchState, Schedule, TaskprocError
 from tests.fuzz import handlers
 from tests.fuzz.damage import wrong_type
 from tests.fuzz.report import Broken
 from tests.fuzz.values import CANARY
-from tests.fuzz.world import Watched, World, each_once, tried
+from tests.fuzz.world import OPTIONS, STALLED_SECONDS, Watched, World, each_once, tried
 from tests.harness import Instance
 
 KEYS = (
     "m", "run", "leases", "cx", "delayed", "settled", "staging", "idle", "tenants", "queues", "workers", "ring:default",
     "q:default",
-    "wake:default", "lane:default:acme", "fifo:default", "w", "worker",
+    "wake:default", "lane:default:acme", "fifo:default", "w", "worker", "schedules", "coded", "over", "slimits",
 )  # fmt: skip
 TASKS = 12
+FORGOTTEN_SECONDS = OPTIONS["invisibility"] + STALLED_SECONDS
+"""After so long even those tasks have come back whose claim was forgotten, with what the worker's last step had answered."""
 MOST_LINES = 100
 
 
@@ -47,10 +49,17 @@ async def one(world: World, instance: Instance, watched: Watched, number: int) -
             "default", "acme", lambda batch: ids.extend(batch.enqueue(handlers.linger, CANARY) for _ in range(TASKS))
         )
     ]
+    regular = Schedule("regular", "acme", every=0.3)
+    await watched.proc.upsert_schedule(regular, handlers.take, "s", CANARY)
     before, ttl = instance.client.dump(name), instance.client.pttl(name)
     wrong_type(rng, instance.client, name)
-    error = await tried(watched.proc.get_queues, "get_queues")
-    world.tally.note("instance", "answers" if error is None else "errors of ours")
+    once = Schedule("once", "acme", at=handlers.BEGIN)
+    for what, call in (
+        ("get_queues", watched.proc.get_queues), ("get_schedules", lambda: watched.proc.get_schedules("acme")),
+        ("upsert_schedule", lambda: watched.proc.upsert_schedule(once, handlers.take, "s", CANARY)),
+    ):  # fmt: skip
+        error = await tried(call, what)
+        world.tally.note("instance", "answers" if error is None else "errors of ours")
     await asyncio.sleep(0.25)
     await watched.quiet()
     watched.alive()
@@ -73,5 +82,21 @@ async def one(world: World, instance: Instance, watched: Watched, number: int) -
         left = [info for info in infos if info is None or info.state is not BatchState.DONE or info.done != info.total]
         return f"{left}" if left else ""
 
-    await watched.until(done, f"{name} is mended, and the tasks are not done")
+    await watched.until(done, f"{name} is mended, and the tasks are not done", FORGOTTEN_SECONDS)
     each_once(ids, name)
+    runs, places = await _runs(watched), f"{{{instance.name}}}:schedules"
+    for sid in instance.client.zrange(places, 0, -1):
+        instance.client.zadd(places, {sid: 1}, xx=True)  # as if the minute were over for which it was put off
+
+    async def fires() -> str:
+        return "" if await _runs(watched) > runs else "not yet"
+
+    await watched.until(fires, f"{name} is mended, and the schedule doesn't fire")
+    await watched.proc.cancel_schedule("regular", "acme")
+
+
+async def _runs(watched: Watched) -> int:
+    info = await watched.proc.get_schedule("regular", "acme")
+    if info is None:
+        raise Broken("the schedule is gone")
+    return info.runs

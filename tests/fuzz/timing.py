@@ -86,7 +86,7 @@ OWN, NEIGHBOUR = ("own", "acme"), ("due", "neighbour")
 TENANTS = ("acme", "second", "neighbour")
 ROUNDS = 100
 FIELDS = frozenset(Schedule.__dataclass_fields__)
-WHOSE = Slot("tenant", fixed(None, "acme"), "tenant")
+WHOSE = Slot("tenant", fixed("limited"), "tenant", lambda rng: "limited" if (value := odd(rng)) is None else value)
 MOST = Slot("most", fixed(None, 10**6), "most")
 N = Slot("n", fixed(0, 3), "n=")
 

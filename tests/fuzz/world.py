@@ -111,14 +111,14 @@ class Watched:
             error = None if self.running.cancelled() else self.running.exception()
             raise Broken(f"the worker has ended: {error!r}"[:500])
 
-    async def until(self, check: Callable[[], Awaitable[str]], what: str) -> None:
+    async def until(self, check: Callable[[], Awaitable[str]], what: str, stalled: float = STALLED_SECONDS) -> None:
         """Wait until a check has nothing more to tell. Raises Broken when it takes too long, or the worker ends."""
         before, since = "", time.monotonic()
         while told := await check():
             self.alive()
             if told != before:
                 before, since = told, time.monotonic()
-            elif time.monotonic() - since > STALLED_SECONDS:
+            elif time.monotonic() - since > stalled:
                 raise Broken(f"{what}: {told}"[:800])
             await asyncio.sleep(0.01)
 
