@@ -282,11 +282,16 @@ async def test_a_new_key_seals_what_the_code_declares_anew(
         await instance.wait_records(1, "start")
 
 
-async def test_a_quota_does_not_let_workers_fail_in_silence(instance: Instance, code: Program) -> None:
+async def test_a_quota_keeps_no_worker_from_its_work_and_is_told(
+    instance: Instance, code: Program, caplog: pytest.LogCaptureFixture
+) -> None:
     async with instance.open() as proc:
         await proc.set_schedule_limit("system", 1)
         await proc.upsert_schedule(schedule("mine", "system"), handlers.noop)
         code.deploy(NIGHTLY)
-        with pytest.raises(TaskprocError, match="tenant system has 1 schedules and a limit of 1"):
-            async with instance.worker():
-                pass
+        async with instance.worker():
+            assert "is not there: tenant system has 1 schedules and a limit of 1" in caplog.text
+            assert await proc.count_schedules("system") == 1
+        await proc.set_schedule_limit("system", None)
+        async with instance.worker():
+            assert await proc.count_schedules("system") == 2

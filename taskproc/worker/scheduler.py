@@ -12,7 +12,7 @@ from functools import lru_cache
 import orjson
 
 from taskproc import firing
-from taskproc.errors import CorruptRecord, InvalidValue, TaskprocError
+from taskproc.errors import CorruptRecord, InvalidValue, QuotaExceeded, TaskprocError
 from taskproc.occurrences import Occurrences, Resolve
 from taskproc.schedule import Schedule, next_run_name
 from taskproc.store.schedules import PAGE, Due, Fire, Problem, Reckon, Schedules, Template
@@ -47,9 +47,15 @@ class Scheduler:
         """The schedules that the code declares."""
 
     async def declare(self, coded: Sequence[Template]) -> None:
-        """Create the schedules of the code, or change those of which it says something else; what is paused stays so."""
+        """Create the schedules of the code, or change those of which it says something else; what is paused stays so.
+
+        One for which its tenant has no room keeps no worker from its work.
+        """
         for made in coded:
-            await self._schedules.put(made, self.begins(made.schedule))
+            try:
+                await self._schedules.put(made, self.begins(made.schedule))
+            except QuotaExceeded as error:
+                logger.error("schedule %r of the code is not there: %s", made.schedule.id, error)
         self.look_for(coded)
 
     def look_for(self, coded: Sequence[Template]) -> None:
