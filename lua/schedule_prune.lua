@@ -16,7 +16,8 @@ local now_ms = now()
 local index, broken = key(P, 'over'), {}
 local function drop(sid)
   local s = schedule_read(P, sid)
-  if s and s.next == '' and not s.coded then schedule_drop(P, s) end -- one that still fires is listed by mistake
+  if s and (s.next ~= '' or s.coded) then s = nil end -- it still fires, and is listed by mistake
+  if s then schedule_drop(P, s) end
   redis.call('ZREM', index, sid)
   return true
 end
