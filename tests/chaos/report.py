@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 from collections import Counter
@@ -118,9 +119,14 @@ def beside() -> list[str]:
             f" {found['seconds']:.0f} s: {counts}."
         )
     if found := _left_by("matrix"):
-        lines += ["\n`make matrix`, all tests:\n", "| way | result | seconds |", "|---|---|---|"]
-        lines += [f"| {way['name']} | {_ended(way)} | {way['seconds']:.0f} |" for way in found]
+        lines += ["\n`make matrix`, all tests:\n", "| way | tests | result | seconds |", "|---|---|---|---|"]
+        lines += [f"| {way['name']} | {_tests(way):,} | {_ended(way)} | {way['seconds']:.0f} |" for way in found]
     return lines
+
+
+def _tests(way: dict[str, Any]) -> int:
+    """How many tests ran in one way."""
+    return sum(int(n) for n in re.findall(r"(\d+) (?:passed|failed|error)", way["last"]))
 
 
 def _ended(way: dict[str, Any]) -> str:
