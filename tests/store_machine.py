@@ -70,18 +70,26 @@ class StoreMachine(RuleBasedStateMachine):
         return "".join(self.random.choices(string.ascii_letters + string.digits, k=length))
 
     def set_clock(self) -> None:
-        """Tell the server the model's time; each call is a little later than the one before."""
+        """Tell the server the model's time."""
+        self.client.set(PREFIX + "clock", self.tick())
+
+    def tick(self) -> int:
+        """The model's time in µs; each call is a little later than the one before."""
         self.us = self.model.now * 1000 + self.calls % 1000
-        self.client.set(PREFIX + "clock", self.us)
+        return self.us
 
     def call(self, script: str, *args: Any) -> Any:
         """Call a script the way the store does: by its hash, by its text where that isn't known."""
         self.calls += 1
-        self.set_clock()
-        try:
-            return self.client.evalsha(SCRIPTS[script].sha.decode(), 1, PREFIX + "~", PREFIX, *args)
-        except redis.exceptions.NoScriptError:
+        both = self.client.pipeline(transaction=False)
+        both.set(PREFIX + "clock", self.tick())
+        both.evalsha(SCRIPTS[script].sha.decode(), 1, PREFIX + "~", PREFIX, *args)
+        _, answer = both.execute(raise_on_error=False)
+        if isinstance(answer, redis.exceptions.NoScriptError):
             return self.client.eval(SCRIPTS[script].text, 1, PREFIX + "~", PREFIX, *args)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def once(self, script: str, *args: Any) -> Any:
         """A call whose replay must change nothing and answer the same."""
