@@ -6,6 +6,7 @@ It reckons with nothing but remainders: every line is one of even steps.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -129,7 +130,7 @@ class Judge:
     def _late(self, line: Line, due: int, one: Fired) -> None:
         if due % line.step:
             self._fail(f"{line.id}: {due} is none of its occurrences")
-        dark = self._dark(due)
+        dark = self._dark(due, one.made)
         since, most = dark[1] if dark else due, MOST_LATE + self.slack
         if dark is None:
             self.drifts.append(one.made - due)
@@ -168,9 +169,10 @@ class Judge:
                 self.result.doubled += 1
                 self._fail(f"{line.id}: a task was made {ended - made:.0f} ms before the last one had ended")
 
-    def _dark(self, due: int) -> Span | None:
-        """The time without a worker that kept an occurrence from being fired, if any."""
-        return next((span for span in self.dark if span[0] - MOST_LATE - self.slack < due <= span[1]), None)
+    def _dark(self, due: int, made: float = math.inf) -> Span | None:
+        """The time without a worker that kept an occurrence from being fired before a task was made, if any."""
+        earliest = MOST_LATE + self.slack
+        return next((span for span in self.dark if span[0] - earliest < due <= span[1] and made >= span[0]), None)
 
     def _fail(self, told: str) -> None:
         self.result.failure = self.result.failure or told
