@@ -11,7 +11,7 @@
 --   6 lists json (as include/stage_put.lua and locks_sift.lua have them, at most 1,000 tasks)
 --   7 bodies bytes...
 -- Returns: {"ok"}; {"unknown"} (the tenant has no such batch); {"cancelled"}; {"queues", how many};
---   {"full", queue, its limit, how many wait, how many more}; {"stale"}; {"wait"} while an equal unique task is being staged
+--   what include/queue_room.lua refuses with; {"stale"}; {"wait"} while an equal unique task is being staged
 -- Includes: guard, now, ledger_find, ledger_keep, lists_check, stage_put, list_sizes, join_check,
 --   queue_room, counts_check, batch_join, locks_sift, locks_take
 -- Cost: O(n) for n tasks
@@ -28,7 +28,7 @@ local sizes = list_sizes(lists)
 local b, refusal, queues = join_check(P, batch, tenant, idem, sizes)
 if not b then return refusal[1] == 'ok' and ledger_keep(P, call, refusal) or refusal end
 if not bodies then return {'wait'} end
-refusal = queue_room(P, sizes)
+refusal = queue_room(P, sizes, tenant, bodies, at)
 if refusal then return ledger_keep(P, call, refusal) end
 counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 if locks_take(P, now_ms, batch, plan) then redis.call('HSET', key(P, 'b', batch), 'unique', 1) end

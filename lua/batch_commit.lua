@@ -14,7 +14,7 @@
 --   9 continuations bytes...  (at most 100)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"gap"} when a part of
 --   the staged tasks, or of their locks, is missing; {"queues", how many};
---   {"full", queue, its limit, how many wait, how many more}; {"stale"}
+--   what include/queue_room.lua refuses with; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, entries_check, sizes_hold, queues_add, queue_room, batch_open,
 --   locks_staged
 -- Cost: O(queues)
@@ -34,7 +34,7 @@ local queues, count = queues_add('', sizes)
 if count > 64 then return {'queues', count} end
 local entries = {unpack(ARGV, 9)}
 entries_check(entries)
-local refusal = queue_room(P, sizes)
+local refusal = queue_room(P, sizes, tenant, redis.call('HGET', key(P, 'b', batch, 'staged'), 'largest'))
 if refusal then return ledger_keep(P, call, refusal) end
 local now_ms, us = now()
 local b = {id = batch, tenant = tenant, continuations = 0, fail_after = fail, unique = unique}

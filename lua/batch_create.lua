@@ -14,7 +14,7 @@
 --   9 continuations int (at most 100)
 --   10 bodies bytes...  (continuations first, then those of the lists)
 -- Returns: {"ok", id of the batch that the tenant has under this id or key}; {"queues", how many};
---   {"full", queue, its limit, how many wait, how many more}; {"stale"}; {"wait"} while an equal unique task is being staged
+--   what include/queue_room.lua refuses with; {"stale"}; {"wait"} while an equal unique task is being staged
 -- Includes: guard, now, ledger_find, ledger_keep, entries_check, lists_check, stage_put, list_sizes, queues_add,
 --   queue_room, batch_open, locks_sift, locks_take
 -- Cost: O(n) for n tasks
@@ -37,7 +37,7 @@ if count > 64 then return {'queues', count} end
 local entries = {}
 for i = 10, 9 + continuations do entries[#entries + 1] = ARGV[i] end
 entries_check(entries)
-local refusal = queue_room(P, sizes)
+local refusal = queue_room(P, sizes, tenant, bodies, at)
 if refusal then return ledger_keep(P, call, refusal) end
 redis.call('HINCRBY', key(P, 't', tenant), 'batches', 1) -- of a wrong type it stops this before anything is stored
 local unique = locks_take(P, now_ms, batch, plan)

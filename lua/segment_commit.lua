@@ -12,7 +12,7 @@
 --   7 sizes json ({kind, queue, n}: what must have been staged; a 1 behind it where some tasks are unique)
 -- Returns: {"ok"}; {"unknown"}; {"cancelled"}; {"gap"} when staged tasks or their locks are missing; {"busy"} when
 --   too many appended segments still have tasks waiting; {"queues", how many};
---   {"full", queue, its limit, how many wait, how many more}; {"stale"}
+--   what include/queue_room.lua refuses with; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, sizes_hold, join_check, queue_room, counts_check, batch_join,
 --   seg_drop, locks_staged
 -- Cost: O(queues)
@@ -34,7 +34,7 @@ if not sizes_hold(P, seg, sizes) then return {'gap'} end
 local unique = locks_staged(P, seg, sizes)
 if unique == 'robbed' then return {'gap'} end
 if redis.call('SCARD', key(P, 'b', batch, 'segs')) > 500 then return ledger_keep(P, call, {'busy'}) end
-refusal = queue_room(P, sizes)
+refusal = queue_room(P, sizes, tenant, redis.call('HGET', key(P, 'b', seg, 'staged'), 'largest'))
 if refusal then return ledger_keep(P, call, refusal) end
 counts_check(key(P, 't', tenant), 'hidden', 'total', 'remaining')
 batch_join(P, now_ms, b, seg, sizes, queues)

@@ -21,7 +21,7 @@ local slot = KEYS[1]
 local P, schema, worker, seq, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local want, queues, groups = math.min(tonumber(ARGV[6]), 128), cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
 guard(slot)
-local state = redis.call('HMGET', key(P, 'm'), 'schema', 'paused')
+local state = redis.call('HMGET', key(P, 'm'), 'schema', 'paused', 'rules')
 if state[1] and state[1] ~= schema then return {'schema', state[1]} end
 local now_ms, us = now()
 local memory, token, broken = key(P, 'w', worker), worker .. seq, {}
@@ -52,6 +52,7 @@ local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
   ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 500, short = 0,
+  ruled = state[3],
 }
 if not state[2] then
   for _, q in ipairs(queues) do

@@ -13,7 +13,7 @@
 --   8 local str (the task's id within its batch)
 --   9 bodies bytes...
 -- Returns: {"ok", id of the task, or of the one that is there if it is unique};
---   {"full", queue, its limit, how many wait, how many more}; {"stale"}; {"wait"} while an equal unique task is being staged
+--   what include/queue_room.lua refuses with; {"stale"}; {"wait"} while an equal unique task is being staged
 -- Includes: guard, now, ledger_find, ledger_keep, lists_check, task_put
 -- Cost: O(log delayed)
 local slot = KEYS[1]

@@ -20,7 +20,7 @@ for _ = 1, limit do
   local member = redis.call('ZRANGEBYSCORE', index, '-inf', now_ms, 'LIMIT', 0, 1)[1]
   if not member or left == 0 then break end
   local made = apart(broken, 'delayed tasks', member, promote, P, now_ms, member, left)
-  if not made then put_off(index, now_ms, member, string.find(member, '^!') or string.find(member, ':', 2, true)) end
+  if not made then put_off(index, now_ms, member, string.find(member, '^[!@]') or string.find(member, ':', 2, true)) end
   left = left - (made or 0)
 end
 local due, ends = next_due(P)

@@ -23,6 +23,7 @@ from taskproc.errors import (
     TaskFailed,
     TaskprocError,
     TaskTimeout,
+    TenantClosed,
     WaitCancelled,
 )
 from taskproc.handlers import method, task
@@ -58,6 +59,7 @@ from taskproc.processor.tenant import Tenant
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo, ScheduleRun
 from taskproc.serializing import Serializer
+from taskproc.tenants import QueueRules, TenantRules, TenantState
 
 __all__ = [
     "ArgumentError",
@@ -89,6 +91,7 @@ __all__ = [
     "PayloadTooLarge",
     "Progress",
     "QueueInfo",
+    "QueueRules",
     "QuotaExceeded",
     "RateLimited",
     "RedisFull",
@@ -115,7 +118,10 @@ __all__ = [
     "TaskTimeout",
     "TaskprocError",
     "Tenant",
+    "TenantClosed",
     "TenantInfo",
+    "TenantRules",
+    "TenantState",
     "WaitCancelled",
     "WorkerInfo",
     "current_task",

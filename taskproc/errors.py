@@ -9,6 +9,7 @@ TaskprocError
 ├── NotFound                (LookupError)   no such batch or task, or it is another tenant's
 ├── NotReady                (TimeoutError)  it had not settled when the time ran out
 ├── QuotaExceeded           (RuntimeError)  there is no room for more tasks; nothing was stored
+├── TenantClosed            (RuntimeError)  the tenant takes no new tasks; nothing was stored
 ├── TaskFailed                              the task that was waited for failed
 ├── WaitCancelled           (TaskCancelled) the task that was waited for was cancelled
 ├── ResultNotKept                           the task has ended, and nothing tells its result
@@ -75,6 +76,10 @@ class NotReady(TaskprocError, TimeoutError):
 
 class QuotaExceeded(TaskprocError, RuntimeError):
     """Tasks are refused because more would wait than may; nothing was stored, and there is room again as tasks end."""
+
+
+class TenantClosed(TaskprocError, RuntimeError):
+    """A tenant that is drained or purged takes no new tasks; nothing was stored."""
 
 
 class FailedAttempt(Protocol):

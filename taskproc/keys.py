@@ -25,7 +25,7 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("m", "hash", "schema, paused", "stays"),
+    Key("m", "hash", "schema, paused, rules (there are rules of tenants)", "stays"),
     Key("queues", "set", "names of queues in use", "pruned with the last tenant"),
     Key(
         "q:<queue>",
@@ -40,9 +40,17 @@ KEYS = (
     Key(
         "tq:<queue>:<tenant>",
         "hash",
-        "pushed, claimed, settled, handler µs, offset of its virtual time",
+        "pushed, claimed, settled, handler µs, offset of its virtual time, weight that it goes by",
         "pruned with the tenant",
     ),
+    Key("out", "set", "tenants whose rules leave them no room, out of the lines of queues", "room again, pruned"),
+    Key("out:<tenant>", "set", "queues out of whose lines a tenant stands", "room again, pruned with the tenant"),
+    Key("aside:<queue>:<tenant>", "list", "tickets of a strict queue that were set aside for that", "room again"),
+    Key(
+        "tr:<queue>:<tenant>", "hash", "when a tenant's next task may start by its rate (µs); without a queue: in all", "PX"
+    ),
+    Key("rules", "hash", "rules of tenants: all → for all; t: and the tenant → its own, with tier and state", "stays"),
+    Key("tiers", "hash", "rules of tiers by name", "stays"),
     Key("tqs:<tenant>", "set", "queues that the tenant uses", "pruned with the tenant"),
     Key("tenants", "zset", "tenants by name", "pruned with the tenant"),
     Key("idle", "zset", "tenants with nothing to run → since when (ms)", "pruned with the tenant"),
@@ -77,7 +85,12 @@ KEYS = (
     Key("run", "hash", "running tasks: id → queue, time of claim and progress, body", "settle, rescue"),
     Key("leases", "zset", "task id and token → deadline (ms)", "settle, rescue"),
     Key("cx", "zset", "running tasks that are being cancelled → since (ms)", "settle, rescue"),
-    Key("delayed", "zset", "segment and queue → its earliest due task (ms); ! and a limit → when it goes on", "empty"),
+    Key(
+        "delayed",
+        "zset",
+        "segment and queue → its earliest due task (ms); ! and a limit, @ and a tenant → when it goes on",
+        "empty",
+    ),
     Key("dead:<queue>", "zset", "batch → its earliest dead letter (ms)", "empty"),
     Key("settled", "zset", "settled batches, and dead letters and records of open batches → since (ms)", "pruned"),
     Key("staging", "zset", "segments being staged → last chunk (ms)", "commit, pruned"),

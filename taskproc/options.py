@@ -222,6 +222,7 @@ class CallOptions:
     idempotency_key: str | None = None
     unique: Unique | None = None
     unique_for_ms: int | None = None
+    room_ms: int | None = None
 
     def extension(self) -> dict[str, object]:
         """What of them goes with the task."""
@@ -256,6 +257,7 @@ def call_options(
     idempotency_key: str | None = None,
     unique: Unique | None = None,
     unique_for: Duration | None = None,
+    room_timeout: Duration | None = None,
 ) -> CallOptions:
     """Options of a call from what a caller gave. Raises InvalidValue naming the one that makes no sense."""
     if delay is not None and delay_until is not None:
@@ -277,7 +279,13 @@ def call_options(
         idempotency_key=idempotency_key,
         unique=chosen,
         unique_for_ms=lasts,
+        room_ms=room_time(room_timeout),
     )
+
+
+def room_time(given: Duration | None) -> int | None:
+    """How long a call waits where there is no room for its tasks, in ms. Raises InvalidValue."""
+    return None if given is None else milliseconds("room_timeout", given)
 
 
 NO_OPTIONS = CallOptions()

@@ -17,7 +17,7 @@ from taskproc.keys import CHANNELS, KEYS
 from taskproc.store import lua
 
 BUILT_IN = {"redis", "cjson", "string", "math", "table", "tonumber", "tostring", "ipairs", "pairs", "unpack", "pcall",
-            "type", "error", "KEYS", "ARGV"}  # fmt: skip
+            "type", "error", "next", "KEYS", "ARGV"}  # fmt: skip
 LONGEST_SCRIPT, LONGEST_INCLUDE = 80, 40
 FIRST_LINE = "local slot = KEYS[1]"
 

@@ -7,7 +7,7 @@ local function audit_place(P, a, ready, held, mend, out)
   local laned = redis.call('EXISTS', lane) == 1
   local line = redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
   if line[1] ~= 'fifo' and ready > 0 then
-    if inside or held >= ready then return end
+    if inside or held >= ready or redis.call('SISMEMBER', key(P, 'out', a.tenant), q) == 1 then return end
     out[#out + 1] = {'unringed', q, a.tenant, 0, ready, mark}
     if mend then
       ring_enter(P, q, a.tenant, tonumber(line[2] or 0))

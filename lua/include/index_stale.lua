@@ -4,6 +4,9 @@ local function index_stale(P, index, of, member)
   if index == 'settled' and q == '+' then return redis.call('EXISTS', key(P, 'b', seg, 'kept')) == 0 end
   if index == 'settled' and q ~= '' then return list_size(P, seg, 'x', q) == 0 end
   if index == 'settled' or index == 'tb' then return redis.call('HEXISTS', key(P, 'b', member), 'state') == 0 end
+  if index == 'delayed' and string.sub(member, 1, 1) == '@' then
+    return redis.call('EXISTS', key(P, 'out', string.sub(member, 2))) == 0
+  end
   local limit = index == 'delayed' and string.match(member, '^!(.*)$')
   if limit then return redis.call('EXISTS', key(P, 'park', limit)) == 0 end
   if index == 'delayed' then return list_size(P, seg, 'd', q) == 0 end

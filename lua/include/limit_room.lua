@@ -7,10 +7,8 @@ local function limit_room(P, us, l)
   local room = {slots = 1000000, tokens = 1000000, i = v.i, b = v.b}
   if v.m then room.slots = v.m - redis.call('SCARD', key(P, 'lim', l)) end
   if v.i > 0 then
-    local slack = (v.b - 1) * v.i
-    room.tat = math.max(us, math.min(whole(r[1]), us + slack + v.i))
+    room.tokens, room.tat = tokens(us, whole(r[1]), v.i, v.b)
     room.moved = whole(r[1]) > room.tat
-    room.tokens = math.floor((us + slack - room.tat) / v.i) + 1
   end
   local held = math.min(whole(r[2]), us + whole(r[3]))
   if held > us then room.held, room.tokens, room.moved = held, 0, room.moved or whole(r[2]) > held end

@@ -1,6 +1,7 @@
--- Whether queues have room for tasks, by {kind, queue, n}: nil, or the answer that refuses them, where ready and delayed tasks
--- together would be more than a queue's limit. Each part gains ``line``, the mode and virtual time of its queue.
-local function queue_room(P, sizes)
+-- Whether queues have room for tasks of a tenant, by {kind, queue, n}: nil, or the answer that refuses them, where ready and
+-- delayed tasks together would be more than a queue's limit, or the tenant's rules are against it. bytes: the largest task's, or
+-- a list of them from its place ``at`` on. Each part gains ``line``, the mode and virtual time of its queue.
+local function queue_room(P, sizes, tenant, bytes, at)
   local lines, limited = {}, nil
   for _, size in ipairs(sizes) do
     local q = size[2]
@@ -18,5 +19,6 @@ local function queue_room(P, sizes)
     local waiting = whole(n[1]) - whole(n[2]) + whole(n[3])
     if limit and waiting + more > limit then return {'full', q, limit, waiting, more} end -- what is no number limits nothing
   end
-  return nil
+  if redis.call('HEXISTS', key(P, 'm'), 'rules') == 0 then return nil end
+  return tenants(P, 'refuse', tenant, sizes, at and largest(bytes, at) or tonumber(bytes) or 0)
 end

@@ -1,6 +1,6 @@
 -- Fires a schedule whose next occurrence is still the expected one, and moves that on. f: {schedule, revision, expected
 -- next, next after that or "", most runs or 0, how many were left out, why, seed, {due, local id}...}. Returns how many
--- tasks there are; nil where it was fired or changed meanwhile. An occurrence for which there is no room just now stays, also
+-- tasks there are; nil where it was fired or changed meanwhile, or its tenant rests. An occurrence for which there is no room just now stays, also
 -- where room, the bytes of payloads that may still be stored, is used up. Raises an error where keys can't be used, once what
 -- was done is noted.
 local function schedule_fire(P, now_ms, us, f, holds, room)
@@ -9,6 +9,7 @@ local function schedule_fire(P, now_ms, us, f, holds, room)
     schedule_mend(P, now_ms, f[1], s)
     return nil
   end
+  if tenants(P, 'rests', s.tenant) then return schedule_index(P, now_ms, s, now_ms + 60000) end
   local fired, skipped, why, later, failed = 0, f[6], f[7], nil, nil
   for i = 9, #f do
     local due, task = f[i][1], f[i][2]

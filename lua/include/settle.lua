@@ -30,6 +30,6 @@ local function settle(P, now_ms, us, groups, broken)
       ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0)}
     end
   end
-  settle_counts(P, now_ms, runs, ends, broken)
+  settle_counts(P, now_ms, us, runs, ends, broken)
   return lost, again
 end

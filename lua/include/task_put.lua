@@ -6,7 +6,7 @@ local function task_put(P, now_ms, us, tenant, seed, task, lists, args, at)
   if not bodies then return nil, {'wait'} end
   if plan.gone[task] then return plan.gone[task] end
   local sizes = list_sizes(lists)
-  local refusal = queue_room(P, sizes)
+  local refusal = queue_room(P, sizes, tenant, bodies, from)
   if refusal then return nil, refusal end
   local home = hidden(P, us, tenant, seed) -- a tenant's record of a wrong type stops this before anything is stored
   stage_put(P, now_ms, home, lists, bodies, from, true)

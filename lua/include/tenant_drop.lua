@@ -10,7 +10,7 @@ local function tenant_drop(P, tenant, home)
     end
   end
   for _, q in ipairs(redis.call('SMEMBERS', names)) do
-    redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant))
+    redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant), key(P, 'aside', q, tenant))
     redis.call('ZREM', key(P, 'ring', q), tenant)
     if home then redis.call('UNLINK', key(P, 'b', home, 'r', q)) end
     if redis.call('HINCRBY', key(P, 'q', q), 'tenants', -1) <= 0 then
@@ -26,6 +26,8 @@ local function tenant_drop(P, tenant, home)
     redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'),
       key(P, 'b', home, 'rec'))
   end
-  redis.call('UNLINK', key(P, 't', tenant), names)
+  redis.call('UNLINK', key(P, 't', tenant), names, key(P, 'out', tenant))
+  redis.call('SREM', key(P, 'out'), tenant)
+  redis.call('ZREM', key(P, 'delayed'), '@' .. tenant)
   redis.call('ZREM', key(P, 'tenants'), tenant)
 end

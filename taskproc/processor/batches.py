@@ -13,7 +13,7 @@ from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import is_batch_id
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
-from taskproc.options import NO_OPTIONS, CallOptions, call_options
+from taskproc.options import NO_OPTIONS, CallOptions, call_options, room_time
 from taskproc.processor.unique import UniqueTasks
 from taskproc.processor.watching import watch
 from taskproc.registry import Handler
@@ -31,66 +31,73 @@ class BatchesAndTasks(UniqueTasks):
 
     async def enqueue_batch(
         self, queue: str, tenant: str, build: Build, *, label: str = "", idempotency_key: str | None = None,
-        fail_after: int | str | None = None,
+        fail_after: int | str | None = None, room_timeout: Duration | None = None,
     ) -> str:  # fmt: skip
         """Enqueue a batch, all or nothing; its id, or that of the first one with the tenant's idempotency key.
 
         ``build`` fills it, sync or async; what it raises is raised here and nothing is stored. ``fail_after``: the batch
-        is cancelled when so many tasks have failed, 1 or more, or a share of them such as ``"5%"``. Raises
-        InvalidValue, ArgumentError, HandlerError and PayloadTooLarge for bad input, QuotaExceeded where a queue
-        is full, RedisUnavailable when nothing was done, OutcomeUnknown when it may have been.
+        is cancelled when so many tasks have failed, 1 or more, or a share of them such as ``"5%"``. ``room_timeout``: how
+        long to wait where there is no room for the tasks; not at all by default. Raises InvalidValue, ArgumentError,
+        HandlerError and PayloadTooLarge for bad input, QuotaExceeded where a queue or the tenant has no room, TenantClosed
+        where it takes no new tasks, RedisUnavailable when nothing was done, OutcomeUnknown when it may have been.
         """
-        async with self._built(queue, tenant, label, idempotency_key, fail_after) as (batch, created):
+        async with self._built(queue, tenant, label, idempotency_key, fail_after, room_timeout) as (batch, created):
             await fill(batch, build)
         return created[0]
 
     @asynccontextmanager
     async def batch(
         self, queue: str, tenant: str, *, label: str = "", idempotency_key: str | None = None,
-        fail_after: int | str | None = None,
+        fail_after: int | str | None = None, room_timeout: Duration | None = None,
     ) -> AsyncIterator[Batch]:  # fmt: skip
         """The same as a block: it commits on exit, an exception stores nothing."""
-        async with self._built(queue, tenant, label, idempotency_key, fail_after) as (batch, created):
+        async with self._built(queue, tenant, label, idempotency_key, fail_after, room_timeout) as (batch, created):
             yield batch
         batch.id = created[0]
 
     @asynccontextmanager
     async def _built(
-        self, queue: str, tenant: str, label: str, key: str | None, fail_after: int | str | None
-    ) -> AsyncIterator[tuple[Batch, list[str]]]:
+        self, queue: str, tenant: str, label: str, key: str | None, fail_after: int | str | None,
+        room_timeout: Duration | None,
+    ) -> AsyncIterator[tuple[Batch, list[str]]]:  # fmt: skip
         tenant_name(tenant)
         text("label", label, 1_000)
         _key(key)
-        policy = failures("fail_after", fail_after)
+        policy, room_ms = failures("fail_after", fail_after), room_time(room_timeout)
         segment, created = self._store.batches.new(), list[str]()
         batch = Batch(segment, self._maker, queue, tenant)
         try:
             yield batch, created
-            created.append(await self._store.batches.create(batch.close(), tenant, label, key, batch.continuations, policy))
+            made = batch.close()
+            created.append(await self._store.batches.create(made, tenant, label, key, batch.continuations, policy, room_ms))
         except BaseException:
             await batch.close().drop()
             raise
 
     async def append_batch(
-        self, queue: str, tenant: str, batch_id: str, build: Build, *, idempotency_key: str | None = None
-    ) -> bool:
+        self, queue: str, tenant: str, batch_id: str, build: Build, *, idempotency_key: str | None = None,
+        room_timeout: Duration | None = None,
+    ) -> bool:  # fmt: skip
         """Append tasks to a batch, all or nothing; a settled one runs again.
 
         False when the batch doesn't exist, isn't the tenant's, or is cancelled.
         """
         try:
-            await self._append(queue, tenant, batch_id, build, idempotency_key)
+            await self._append(queue, tenant, batch_id, build, idempotency_key, room_timeout)
         except (NotFound, BatchCancelled):
             return False
         return True
 
-    async def _append(self, queue: str, tenant: str, batch_id: str, build: Build, key: str | None) -> None:
+    async def _append(
+        self, queue: str, tenant: str, batch_id: str, build: Build, key: str | None, room_timeout: Duration | None
+    ) -> None:
         tenant_name(tenant)
         queue_name(queue)
         _key(key)
         if not is_batch_id(batch_id):
             raise NotFound(f"tenant {tenant} has no batch {batch_id[:64]}")
-        await append(self._store, self._maker, queue, tenant, batch_id, build, key)
+        room_ms = room_time(room_timeout)
+        await append(self._store, self._maker, queue, tenant, batch_id, build, key, room_ms)
 
     async def cancel_batch(self, batch_id: str, *, tenant: str | None = None) -> bool:
         """Cancel a batch: what waits is gone and counted at once, what runs is told to stop on every worker.
@@ -134,6 +141,7 @@ class BatchesAndTasks(UniqueTasks):
         idempotency_key: str | None = None,
         unique: Unique | None = None,
         unique_for: Duration | None = None,
+        room_timeout: Duration | None = None,
     ) -> TaskCalls:
         """``enqueue_task`` and ``enqueue_raw`` with these options."""
         chosen = call_options(
@@ -145,6 +153,7 @@ class BatchesAndTasks(UniqueTasks):
             idempotency_key=idempotency_key,
             unique=unique,
             unique_for=unique_for,
+            room_timeout=room_timeout,
         )
         return TaskCalls(self, chosen)
 
@@ -179,7 +188,9 @@ class BatchesAndTasks(UniqueTasks):
         place = (options.queue or (queue_name(queue) if queue is not None else asked), delay_ms, due_ms)
         key, keep_ms = options.idempotency_key, self._options.retention_ms
         _key(key)
-        found = await self._store.tasks.enqueue(tenant_name(tenant), place, extension, payload, key, keep_ms)
+        found = await self._store.tasks.enqueue(
+            tenant_name(tenant), place, extension, payload, key, keep_ms, options.room_ms
+        )
         return TaskId(found)
 
     async def get_batch(self, batch_id: str) -> BatchInfo | None:

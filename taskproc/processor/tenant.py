@@ -13,6 +13,7 @@ from taskproc.handlers import Keep, Unique
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
+from taskproc.processor.tenant_rules import TenantRuleCalls
 from taskproc.processor.watching import watch
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
@@ -55,7 +56,7 @@ class TenantTaskCalls:
         return await self._calls._enqueue_raw(self._options, None, self.name, name, data)
 
 
-class Tenant(TenantTaskCalls):
+class Tenant(TenantTaskCalls, TenantRuleCalls):
     """Everything that a processor does, for one tenant. Other tenants' batches and tasks are not found through it."""
 
     def __init__(self, calls: Calls, tenant: str) -> None:
@@ -72,6 +73,7 @@ class Tenant(TenantTaskCalls):
         idempotency_key: str | None = None,
         unique: Unique | None = None,
         unique_for: Duration | None = None,
+        room_timeout: Duration | None = None,
     ) -> TenantTaskCalls:
         """``enqueue`` and ``enqueue_raw`` with these options."""
         chosen = call_options(
@@ -83,36 +85,49 @@ class Tenant(TenantTaskCalls):
             idempotency_key=idempotency_key,
             unique=unique,
             unique_for=unique_for,
+            room_timeout=room_timeout,
         )
         return TenantTaskCalls(self._calls, self.name, chosen)
 
     async def enqueue_batch(
         self, build: Build, *, queue: str = "default", label: str = "", idempotency_key: str | None = None,
-        fail_after: int | str | None = None,
+        fail_after: int | str | None = None, room_timeout: Duration | None = None,
     ) -> str:  # fmt: skip
         """Enqueue a batch, all or nothing; its id."""
         return await self._calls.enqueue_batch(
-            queue, self.name, build, label=label, idempotency_key=idempotency_key, fail_after=fail_after
+            queue,
+            self.name,
+            build,
+            label=label,
+            idempotency_key=idempotency_key,
+            fail_after=fail_after,
+            room_timeout=room_timeout,
         )
 
     def batch(
         self, queue: str = "default", *, label: str = "", idempotency_key: str | None = None,
-        fail_after: int | str | None = None,
+        fail_after: int | str | None = None, room_timeout: Duration | None = None,
     ) -> AbstractAsyncContextManager[Batch]:  # fmt: skip
         """The same as a block: it commits on exit, an exception stores nothing."""
-        return self._calls.batch(queue, self.name, label=label, idempotency_key=idempotency_key, fail_after=fail_after)
+        return self._calls.batch(
+            queue, self.name, label=label, idempotency_key=idempotency_key, fail_after=fail_after, room_timeout=room_timeout
+        )
 
     async def append(
-        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None
-    ) -> None:
+        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None,
+        room_timeout: Duration | None = None,
+    ) -> None:  # fmt: skip
         """Append tasks to a batch. Raises NotFound or BatchCancelled."""
-        await self._calls._append(queue, self.name, batch_id, build, idempotency_key)
+        await self._calls._append(queue, self.name, batch_id, build, idempotency_key, room_timeout)
 
     async def append_batch(
-        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None
-    ) -> bool:
+        self, batch_id: str, build: Build, *, queue: str = "default", idempotency_key: str | None = None,
+        room_timeout: Duration | None = None,
+    ) -> bool:  # fmt: skip
         """Append tasks to a batch; False when it doesn't exist, isn't this tenant's, or is cancelled."""
-        return await self._calls.append_batch(queue, self.name, batch_id, build, idempotency_key=idempotency_key)
+        return await self._calls.append_batch(
+            queue, self.name, batch_id, build, idempotency_key=idempotency_key, room_timeout=room_timeout
+        )
 
     async def cancel_batch(self, batch_id: str) -> bool:
         """Cancel a batch."""

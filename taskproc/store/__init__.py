@@ -28,6 +28,7 @@ from taskproc.store.limits import Limits
 from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
 from taskproc.store.queues import Queues
+from taskproc.store.rules import Rules
 from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import bind
 from taskproc.store.target import Target
@@ -70,6 +71,7 @@ class Store:
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
+        self.rules = Rules(scripts, self._ledger)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
@@ -124,6 +126,7 @@ class WorkerStore:
         scripts = bind(self._run, prefix)
         self.work = Work(scripts, self.marker, prefix, queues, lease_ms)
         self.limits = Limits(scripts, Ledger())
+        self.rules = Rules(scripts, Ledger())
         self.schedules = Schedules(scripts, Ledger(), math.inf, holds=letters_hold)
         self.leases = Leases(target, prefix)
 

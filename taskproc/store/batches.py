@@ -12,7 +12,7 @@ from taskproc.model import BatchInfo, BatchState
 from taskproc.store.ledger import Ledger
 from taskproc.store.locks import past_staging
 from taskproc.store.reading import reading
-from taskproc.store.refusals import check_room
+from taskproc.store.refusals import with_room
 from taskproc.store.scripts import Reply, Scripts
 from taskproc.store.segment import Segment
 from taskproc.values import from_us
@@ -39,12 +39,12 @@ class Batches:
 
     async def create(
         self, segment: Segment, tenant: str, label: str, idempotency_key: str | None, continuations: list[bytes],
-        fail_after: str = "",
+        fail_after: str = "", room_ms: int | None = None,
     ) -> str:  # fmt: skip
         """Make a segment's tasks a visible batch; its id, or that of the first batch with the key.
 
-        Raises StagingLost when a part is missing, InvalidValue above 64 queues, QuotaExceeded where a queue is full;
-        nothing is stored then.
+        Raises StagingLost when a part is missing, InvalidValue above 64 queues, and as ``with_room`` does; nothing is
+        stored then.
         """
         idem = "" if idempotency_key is None else digest("batch", tenant, idempotency_key)
         if segment.small:
@@ -55,15 +55,17 @@ class Batches:
                     call, segment.seg, tenant, label, idem, fail_after, lists, len(continuations), *continuations, *bodies
                 ),
             )
-            reply = await past_staging(send, self._patience)
+            reply = await with_room(partial(past_staging, send, self._patience), tenant, room_ms)
         else:
             await segment.flush(everything=True)
             sizes = segment.sizes()
-            reply = await self._ledger.call(
+            commit = partial(
+                self._ledger.call,
                 lambda call: self._scripts.batch_commit(
                     call, segment.seg, tenant, label, idem, fail_after, sizes, *continuations
-                )
+                ),
             )
+            reply = await with_room(commit, tenant, room_ms)
         _refuse(reply)
         with reading(f"tenant {tenant}, idempotency key {idempotency_key!r}"):
             found: str = reply[1].decode("ascii")
@@ -73,11 +75,13 @@ class Batches:
             await segment.drop()
         return found
 
-    async def append(self, segment: Segment, batch_id: str, tenant: str, idempotency_key: str | None) -> str:
+    async def append(
+        self, segment: Segment, batch_id: str, tenant: str, idempotency_key: str | None, room_ms: int | None = None
+    ) -> str:
         """Make a segment's tasks part of a batch: ``ok``, ``unknown`` or ``cancelled``.
 
-        Raises StagingLost, InvalidValue above 64 queues, QuotaExceeded where a queue is full, RedisUnavailable
-        when the batch has too many appended segments that still wait; nothing is stored then.
+        Raises StagingLost, InvalidValue above 64 queues, as ``with_room`` does, and RedisUnavailable when the batch has
+        too many appended segments that still wait; nothing is stored then.
         """
         idem = "" if idempotency_key is None else digest("append", tenant, batch_id, idempotency_key)
         if segment.small:
@@ -86,10 +90,11 @@ class Batches:
                 self._ledger.call,
                 lambda call: self._scripts.batch_append(call, batch_id, tenant, idem, chunk.lists(), *chunk.bodies()),
             )
-            reply = await past_staging(send, self._patience)
+            reply = await with_room(partial(past_staging, send, self._patience), tenant, room_ms)
         else:
             await segment.flush(everything=True)
-            reply = await self._commit_segment(segment, batch_id, tenant, idem)
+            commit = partial(self._commit_segment, segment, batch_id, tenant, idem)
+            reply = await with_room(commit, tenant, room_ms)
         _refuse(reply)
         outcome: str = reply[0].decode()
         if outcome != "ok":
@@ -141,7 +146,6 @@ class Batches:
 
 
 def _refuse(reply: Reply) -> None:
-    check_room(reply)
     if reply[0] == b"queues":
         raise InvalidValue(f"a batch of {int(reply[1])} queues: at most {MOST_QUEUES}")
     if reply[0] == b"gap":

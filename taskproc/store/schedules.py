@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from taskproc.errors import CorruptRecord, QuotaExceeded, TaskprocError
+from taskproc.errors import CorruptRecord, QuotaExceeded, TaskprocError, TenantClosed
 from taskproc.ids import locals_from, new_id, random_start, schedule_key
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
@@ -169,8 +169,10 @@ class Schedules:
         key, seed, local = schedule_key(tenant, id), new_id(), next(self._locals).decode()
         send = partial(self._ledger.call, lambda call: self._scripts.schedule_trigger(call, key, seed, local, self._holds))
         reply = await past_staging(send, self._patience)
-        if reply[0] == b"full":
-            raise QuotaExceeded(f"queue {reply[1].decode()} is full: the task of schedule {id!r} was not stored")
+        if reply[0] in (b"full", b"closed", b"large"):
+            error = TenantClosed if reply[0] == b"closed" else QuotaExceeded
+            raise error(f"queue {reply[1].decode()} is full, or the rules of tenant {tenant} are against it: the task of"
+                        f" schedule {id!r} was not stored")  # fmt: skip
         return bool(reply[0] == b"ok")
 
     async def set_limit(self, tenant: str | None, most: int | None) -> None:

@@ -18,7 +18,7 @@ from taskproc.store.ledger import Ledger
 from taskproc.store.locks import past_staging
 from taskproc.store.reading import reading, whole
 from taskproc.store.records import open_result, read_progress, with_outcome, write_progress
-from taskproc.store.refusals import check_room
+from taskproc.store.refusals import with_room
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.segment import Place, Segment
 from taskproc.values import LAST_MS, from_ms, from_us
@@ -55,11 +55,12 @@ class Tasks:
         self._locals = locals_from(random_start())
 
     async def enqueue(
-        self, tenant: str, place: Place, extension: dict[str, object], payload: bytes, key: str | None, keep_ms: int
-    ) -> str:
+        self, tenant: str, place: Place, extension: dict[str, object], payload: bytes, key: str | None, keep_ms: int,
+        room_ms: int | None = None,
+    ) -> str:  # fmt: skip
         """Enqueue one task; its id, or that of the first with the idempotency key, or of a unique one that is there.
 
-        Raises QuotaExceeded.
+        Raises as ``with_room`` does.
         """
         segment = Segment(self._scripts, "", append=True)
         if self._sealer is not None:
@@ -76,8 +77,7 @@ class Tasks:
                 call, tenant, seed, idem, keep_ms, chunk.lists(), local.decode(), *chunk.bodies()
             ),
         )
-        reply = await past_staging(send, self._patience)
-        check_room(reply)
+        reply = await with_room(partial(past_staging, send, self._patience), tenant, room_ms)
         with reading(f"tenant {tenant}, idempotency key {key!r}"):
             found: str = reply[1].decode("ascii")
             if not is_task_id(found):

@@ -83,8 +83,7 @@ class Worker:
         self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
-        limits = partial(self._store.limits.look_again, self._limits)
-        self._chores = Upkeep(work, limits, options.retention_ms, options.poll_ms, lease)
+        self._chores = Upkeep(work, self._look_again, options.retention_ms, options.poll_ms, lease)
         self._upkeep = Loop("upkeep", self._chores.step)
         self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)
         self._scheduler = Scheduler(self._store.schedules, partial(rule_function, maker.registry), options.poll_ms / 1000)
@@ -196,6 +195,10 @@ class Worker:
             self._counted += 1
         if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
             self._errors.append(outcome.error)
+
+    async def _look_again(self) -> None:
+        await self._store.limits.look_again(self._limits)
+        await self._store.rules.look_again()
 
     def _on_message(self, channel: str, text: str) -> None:
         if channel == "cancel":

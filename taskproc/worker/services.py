@@ -60,8 +60,9 @@ class WorkerServices:
 
 
 async def append(
-    store: Store, maker: Maker, queue: str, tenant: str, batch_id: str, build: Build, idempotency_key: str | None
-) -> None:
+    store: Store, maker: Maker, queue: str, tenant: str, batch_id: str, build: Build, idempotency_key: str | None,
+    room_ms: int | None = None,
+) -> None:  # fmt: skip
     """Build tasks and append them to a batch.
 
     Raises NotFound, BatchCancelled, or what ``build`` raises; nothing is stored then.
@@ -69,7 +70,7 @@ async def append(
     batch = Batch(store.batches.more(batch_id), maker, queue, tenant, batch_id)
     try:
         await fill(batch, build)
-        outcome = await store.batches.append(batch.close(), batch_id, tenant, idempotency_key)
+        outcome = await store.batches.append(batch.close(), batch_id, tenant, idempotency_key, room_ms)
     except BaseException:
         await batch.close().drop()
         raise

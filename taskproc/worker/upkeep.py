@@ -21,7 +21,7 @@ class Upkeep:
     def __init__(
         self, work: Work, limits: Callable[[], Awaitable[None]], retention_ms: int, poll_ms: int, lease_ms: int
     ) -> None:
-        """``limits`` sees that limits hold as the code says, and that what waits for them goes on."""
+        """``limits`` sees that limits hold as the code says, and that what waits for them and for tenants' rules goes on."""
         self._work = work
         self._limits = limits
         self._connected = False
@@ -69,6 +69,7 @@ class Upkeep:
             self._prune_at = time.monotonic() + self._prune_every * random.uniform(0.8, 1.2)
             while await self._work.prune(self._retention_ms):
                 pass
+            await self._limits()  # whatever a crash, or a clock that was set back, has left waiting
 
     @staticmethod
     def _reached(at: float | None) -> bool:

@@ -1,0 +1,26 @@
+-- Puts a tenant that stood out of the lines of queues back, where it has room again; 100 queues at most. In a strict queue the
+-- first of the tickets that were set aside goes to the head of the line.
+-- Seldom called.
+local function tenant_return(P, us, tenant)
+  local outside = key(P, 'out', tenant)
+  for _, q in ipairs(redis.call('SRANDMEMBER', outside, 100)) do
+    local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'pushed', 'claimed', 'settled')
+    local room = tenant_room(P, us, q, tenant, whole(n[2]) - whole(n[3]))
+    local aside, line = key(P, 'aside', q, tenant), redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
+    local waits = whole(n[1]) > whole(n[2])
+    if not waits then redis.call('UNLINK', aside) end
+    if not waits or room.free > 0 then
+      redis.call('SREM', outside, q)
+      if line[1] == 'fifo' then
+        if redis.call('LMOVE', aside, key(P, 'fifo', q), 'LEFT', 'LEFT') then wake(P, q) end
+        if redis.call('EXISTS', aside) == 1 then redis.call('SADD', outside, q) end
+      elseif waits then
+        ring_enter(P, q, tenant, whole(line[2]))
+        wake(P, q)
+      end
+    elseif room.at then
+      tenant_hold(P, q, tenant, room)
+    end
+  end
+  if redis.call('EXISTS', outside) == 0 then redis.call('SREM', key(P, 'out'), tenant) end
+end

@@ -1,0 +1,23 @@
+-- How many tasks of a tenant may start now in a queue by its rules: free; rates: the rates that hold, with when their next token
+-- is due; at: when there is room again where only a rate holds the tenant up (µs). running: how many run in this queue.
+-- Seldom called.
+local function tenant_room(P, us, q, tenant, running)
+  local r = rules_of(P, tenant)
+  local here = r.q[q] or {}
+  local room = {free = 1000000, weight = weight_of(r), rates = {}}
+  if r.s and r.s ~= 'draining' then room.free = 0 end
+  local most, all = whole(here.m or -1), whole(r.m or -1)
+  if most >= 0 then room.free = math.min(room.free, most - running) end
+  if all >= 0 and room.free > 0 then room.free = math.min(room.free, all - tenant_running(P, tenant)) end
+  if room.free <= 0 then return room end
+  for place, v in pairs({[q] = here, [''] = r}) do
+    local i, b = whole(v.i), math.max(1, whole(v.b))
+    if i > 0 then
+      local n, tat = tokens(us, whole(redis.call('HGET', key(P, 'tr', place, tenant), 'tat')), i, b)
+      room.rates[#room.rates + 1] = {place = place, tat = tat, i = i}
+      if n <= 0 then room.at = math.max(room.at or 0, tat - (b - 1) * i) end
+      room.free = math.min(room.free, math.max(0, n))
+    end
+  end
+  return room
+end

@@ -1,0 +1,52 @@
+"""The part of a tenant's handle that tells and sets what holds for the tenant."""
+
+from __future__ import annotations
+
+from taskproc.limits import Amount, RateGiven
+from taskproc.processor.calls import Calls
+from taskproc.tenants import TenantRules, TierGiven, WeightGiven
+
+
+class TenantRuleCalls:
+    """A tenant's weight, limits and state."""
+
+    name: str
+    _calls: Calls
+
+    async def get_limits(self) -> TenantRules:
+        """What holds for the tenant."""
+        return await self._calls.get_tenant_limits(self.name)
+
+    async def set_limits(
+        self,
+        *,
+        queue: str | None = None,
+        tier: TierGiven = ...,
+        weight: WeightGiven = ...,
+        max_running: Amount = ...,
+        rate_limit: RateGiven = ...,
+        max_waiting: Amount = ...,
+        max_payload: Amount = ...,
+        max_schedules: Amount = ...,
+    ) -> None:
+        """Set what holds for the tenant, as ``set_tenant_limits`` does."""
+        await self._calls.set_tenant_limits(
+            self.name, queue=queue, tier=tier, weight=weight, max_running=max_running, rate_limit=rate_limit,
+            max_waiting=max_waiting, max_payload=max_payload, max_schedules=max_schedules,
+        )  # fmt: skip
+
+    async def clear_limits(self) -> None:
+        """Take back all that was set of the tenant, its tier too."""
+        await self._calls.clear_tenant_limits(self.name)
+
+    async def pause(self) -> None:
+        """Claim nothing of the tenant any more, and fire none of its schedules; running tasks finish."""
+        await self._calls.pause_tenant(self.name)
+
+    async def drain(self) -> None:
+        """Take no new tasks of the tenant (TenantClosed) and fire none of its schedules; what is there runs."""
+        await self._calls.drain_tenant(self.name)
+
+    async def resume(self) -> None:
+        """Let the tenant's work go on."""
+        await self._calls.resume_tenant(self.name)
