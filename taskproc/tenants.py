@@ -48,7 +48,7 @@ class QueueRules:
 
 @dataclass(frozen=True, slots=True)
 class TenantRules:
-    """What holds for a tenant; None: no limit. ``max_payload`` is in bytes; ``queues`` has what holds in single queues besides."""
+    """What holds for a tenant; None: no limit. ``max_payload`` is in bytes; ``queues``: what holds in one besides."""
 
     weight: float = 1.0
     max_running: int | None = None

@@ -55,16 +55,23 @@ class Sweep:
         return [f"{name} ({kind})" for name, kind in found if kind != "none"]  # a replica may list what its primary has not
 
     def _lift(self) -> None:
-        """End all limits, which are settings and stay, and let go on what waits for them."""
-        for name in self.client.scan_iter(self.key("rate", "*"), count=1000):
-            self.client.delete(name)
+        """End all limits and rules, which are settings and stay, and let go on what waits for them."""
+        for kind in ("rate", "tr"):
+            for name in self.client.scan_iter(self.key(kind, "*"), count=1000):
+                self.client.delete(name)
+        self.client.delete(self.key("rules"), self.key("tiers"))
+        for what in ("out", "all"):
+            self._through("tenants_wake", what)
         limits = {field.decode() for field in self.client.hkeys(self.key("limits"))}
         for field in sorted(limits):
             self.ledgered("limit_set", field.rstrip("!"), "!" if field[-1] == "!" else "", "")
         for limit in {field.rstrip("!") for field in limits}:
-            cursor: Any = "0"
-            while (cursor := self.call("limit_wake", limit, cursor)[0]) != b"0":
-                pass
+            self._through("limit_wake", limit)
+
+    def _through(self, script: str, *args: Any) -> None:
+        cursor: Any = "0"
+        while (cursor := self.call(script, *args, cursor)[0]) != b"0":
+            pass
 
     def _forget_schedules(self) -> None:
         """Cancel all schedules, and lift their quotas, which are settings and stay."""
@@ -96,7 +103,7 @@ class Sweep:
     def _cancel_waiting(self) -> None:
         """Delayed tasks of the tenants' open batches."""
         for member in self.client.zrange(self.key("delayed"), 0, -1):
-            if member[:1] == b"!":
+            if member[:1] in (b"!", b"@"):
                 continue
             seg, _, queue = member.decode().partition(":")
             for local in self.client.zrange(self.key("b", seg, "d", queue), 0, -1):

@@ -4,5 +4,9 @@
 local function tenant_hold(P, q, tenant, room)
   redis.pcall('SADD', key(P, 'out', tenant), q)
   redis.pcall('SADD', key(P, 'out'), tenant)
-  if room.at then redis.pcall('ZADD', key(P, 'delayed'), math.ceil(room.at / 1000), '@' .. tenant) end
+  if not room.at then return end
+  for _, rate in ipairs(room.rates) do -- the clock was set back: else the time would be as far ahead at the next look
+    if rate.moved then redis.pcall('HSET', key(P, 'tr', rate.place, tenant), 'tat', string.format('%.0f', rate.tat)) end
+  end
+  redis.pcall('ZADD', key(P, 'delayed'), math.ceil(room.at / 1000), '@' .. tenant)
 end

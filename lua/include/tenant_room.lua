@@ -13,8 +13,9 @@ local function tenant_room(P, us, q, tenant, running)
   for place, v in pairs({[q] = here, [''] = r}) do
     local i, b = whole(v.i), math.max(1, whole(v.b))
     if i > 0 then
-      local n, tat = tokens(us, whole(redis.call('HGET', key(P, 'tr', place, tenant), 'tat')), i, b)
-      room.rates[#room.rates + 1] = {place = place, tat = tat, i = i}
+      local kept = whole(redis.pcall('HGET', key(P, 'tr', place, tenant), 'tat'))
+      local n, tat = tokens(us, kept, i, b)
+      room.rates[#room.rates + 1] = {place = place, tat = tat, i = i, moved = kept > tat}
       if n <= 0 then room.at = math.max(room.at or 0, tat - (b - 1) * i) end
       room.free = math.min(room.free, math.max(0, n))
     end

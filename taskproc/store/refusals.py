@@ -17,7 +17,7 @@ def check_room(reply: Reply, tenant: str) -> None:
     """Raises QuotaExceeded, TenantClosed or PayloadTooLarge where an answer refuses tasks."""
     if reply[0] == b"closed":
         raise TenantClosed(
-            f"tenant {tenant} is {reply[1].decode()} and takes no new tasks: nothing was stored; resume_tenant opens it again"
+            f"tenant {tenant} is {reply[1].decode()} and takes no new tasks: nothing was stored; resume_tenant opens it"
         )
     if reply[0] == b"large":
         most, size = (int(n) for n in reply[1:])

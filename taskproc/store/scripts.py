@@ -123,8 +123,8 @@ class Scripts(Protocol):
 
 READS = frozenset({
     "audit_ready", "audit_run", "batch_explain", "batch_get", "batch_list", "batch_running", "dead_batches",
-    "dead_tasks", "instance_open", "limit_list", "queue_list", "queue_read", "queue_tasks", "rules_read", "schedule_due", "schedule_list",
-    "task_read", "tenant_list", "tenant_read", "unique_read", "worker_list",
+    "dead_tasks", "instance_open", "limit_list", "queue_list", "queue_read", "queue_tasks", "rules_read",
+    "schedule_due", "schedule_list", "task_read", "tenant_list", "tenant_read", "unique_read", "worker_list",
 })  # fmt: skip
 """Scripts that change nothing that a caller would have to know: a lost answer is not an unknown outcome."""
 

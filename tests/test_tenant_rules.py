@@ -1,0 +1,338 @@
+"""Rules of tenants in the scripts: who leaves the line and returns to it, in fair queues and strict ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from taskproc.store.scripts import to_json
+from tests.direct import LEASE, W2, Direct, body, plain
+from tests.harness import MODES
+from tests.ruling import outside, rule, settle_all, shares
+
+SECOND = {"i": 1_000_000, "b": 1}
+
+
+@pytest.fixture(params=MODES)
+def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
+    """How the queues are shared."""
+    for queue in ("q", "r"):
+        direct.call("queue_mode", queue, request.param)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("mode")
+def test_no_more_of_a_tenant_run_than_may_and_others_go_on(direct: Direct) -> None:
+    rule(direct, m=2)
+    direct.create(10)
+    direct.create(3, "b")
+    first = direct.claim(50)
+    assert shares(direct, first) == {"acme": 2, "b": 3}
+    assert direct.claim(50) == []
+    assert outside(direct) == {"acme": ["q"]}
+    assert not direct.named("wake:")
+    settle_all(direct, first[:1])
+    assert len(direct.claim(50)) == 1
+    assert direct.claim(50, worker=W2) == []
+    assert direct.counts() == (7, 5, 0, 0)
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_limit_of_all_queues_and_one_of_a_queue_hold_together(direct: Direct) -> None:
+    rule(direct, m=5, q={"q": {"m": 3}})
+    direct.create(10, queues=("q", "r"))
+    assert len(direct.claim(50, queues=("q",))) == 3
+    assert len(direct.claim(50, queues=("q", "r"))) == 2
+    assert direct.claim(50, queues=("q", "r")) == []
+    assert outside(direct) == {"acme": ["q", "r"]}
+
+
+@pytest.mark.usefixtures("mode")
+def test_all_that_is_there_runs_in_the_end_in_its_order(direct: Direct) -> None:
+    rule(direct, m=3)
+    direct.create(7)
+    direct.create(7)
+    ran: list[str] = []
+    while leases := direct.claim(50):
+        assert len(leases) <= 3
+        ran += leases
+        settle_all(direct, leases)
+    assert len(ran) == 14
+    for batch in {lease[:22] for lease in ran}:
+        own = [lease[22:32] for lease in ran if lease[:22] == batch]
+        assert own == sorted(own)
+    assert outside(direct) == {}
+    assert not direct.named("aside")
+
+
+def test_a_strict_queue_goes_by_its_order_as_soon_as_there_is_room(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    rule(direct, m=1)
+    mine = [direct.create(2) for _ in range(3)]
+    other = direct.create(2, "b")
+    order: list[str] = []
+    while leases := direct.claim(50):
+        order += [lease[:22] for lease in leases]
+        settle_all(direct, leases)
+    assert [batch for batch in order if batch != other] == [batch for batch in mine for _ in range(2)]
+    assert order[:3].count(other) == 2
+
+
+@pytest.mark.usefixtures("mode")
+def test_the_crash_of_a_holder_lets_the_tenant_go_on(direct: Direct) -> None:
+    rule(direct, m=1)
+    direct.create(2)
+    [lost] = direct.claim(5)
+    assert direct.claim(5, worker=W2) == []
+    direct.wait(LEASE)
+    assert direct.rescue() == 1
+    assert outside(direct) == {}
+    [again] = direct.claim(5, worker=W2)
+    assert again[:32] == lost[:32]
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_paused_tenant_is_not_claimed_from_and_goes_on_where_it_was(direct: Direct) -> None:
+    batch = direct.create(5)
+    direct.create(2, "b")
+    rule(direct, s="paused")
+    assert shares(direct, direct.claim(50)) == {"b": 2}
+    direct.append(batch, 2)
+    assert direct.claim(50) == []
+    assert not direct.named("wake:")
+    rule(direct, s=False)
+    assert direct.named("wake:")
+    assert len(direct.claim(50)) == 7
+
+
+@pytest.mark.usefixtures("mode")
+def test_what_is_cancelled_while_its_tenant_stands_outside_leaves_nothing(direct: Direct) -> None:
+    rule(direct, s="paused")
+    batch = direct.create(5)
+    assert direct.claim(50) == []
+    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    rule(direct, s=False)
+    assert outside(direct) == {}
+    assert not direct.named("aside")
+    direct.create(1)
+    assert len(direct.claim(50)) == 1
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_rate_lets_tenants_go_on_when_their_next_token_is_due(direct: Direct) -> None:
+    rule(direct, **SECOND)
+    direct.create(3)
+    direct.create(1, "b")
+    answer = direct.step(50)
+    assert shares(direct, [b.decode() + "0" * 10 for _, _, b, _, bodies in answer[7] for _ in bodies]) == {"acme": 1, "b": 1}
+    assert direct.claim(50) == []
+    assert float(direct.step(0)[2]) == direct.now + 1_000
+    direct.wait(999)
+    assert (direct.promote(), direct.claim(50)) == (0, [])
+    direct.wait(1)
+    assert direct.promote() == 0
+    assert outside(direct) == {}
+    assert len(direct.claim(50)) == 1
+    direct.wait(10_000)
+    direct.promote()
+    assert len(direct.claim(50)) == 1  # what was not used is not saved up
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_rate_of_a_queue_and_one_of_all_hold_together(direct: Direct) -> None:
+    rule(direct, i=1_000_000, b=4, q={"q": {"i": 1_000_000, "b": 2}})
+    direct.create(10, queues=("q", "r"))
+    assert len(direct.claim(50, queues=("q", "r"))) == 4
+    direct.wait(1_000)
+    direct.promote()
+    assert len(direct.claim(50, queues=("q", "r"))) == 1
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_rate_goes_on_after_the_clock_was_set_back(direct: Direct) -> None:
+    rule(direct, **SECOND)
+    direct.create(3)
+    assert len(direct.claim(1)) == 1
+    assert direct.claim(1) == []
+    direct.wait(-3_600_000)
+    assert direct.call("tenants_wake", "out", "0") == [b"0", []]
+    direct.wait(2_000)
+    direct.promote()
+    assert len(direct.claim(5)) == 1
+
+
+def test_the_last_word_goes_before_the_tiers_and_that_before_the_one_for_all(direct: Direct) -> None:
+    rule(direct, None, m=1, q={"q": {"m": 9}})
+    rule(direct, tier="gold", m=4)
+    for tenant in ("plain", "gold", "own", "free"):
+        direct.create(9, tenant)
+    for tenant, words in (("gold", {}), ("own", {"m": 2}), ("free", {"m": -1})):
+        rule(direct, tenant, **{"tier": "gold", **words})
+    assert shares(direct, direct.claim(100)) == {"plain": 1, "gold": 4, "own": 2, "free": 9}
+    rule(direct, None, m=False)
+    assert shares(direct, direct.claim(100)) == {"plain": 8}
+    rule(direct, tier="gold", m=False)
+    assert shares(direct, direct.claim(100)) == {"gold": 5}
+
+
+def test_a_tier_that_is_not_there_is_refused(direct: Direct) -> None:
+    with direct.unchanged():
+        assert direct.once("rules_set", "tenant", "acme", to_json({"tier": "gold"})) == [b"unknown"]
+    rule(direct, tier="gold", m=1)
+    rule(direct, tier="gold")
+    assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"1"]
+    assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"0"]
+    assert not direct.named("tiers")
+
+
+def test_no_more_tiers_are_made_than_fit_in_one_look(direct: Direct) -> None:
+    direct.client.hset(direct.key("tiers"), mapping={f"t{n}": "{}" for n in range(1_000)})
+    with direct.unchanged():
+        assert direct.once("rules_set", "tier", "more", to_json({})) == [b"tiers", 1_000]
+    rule(direct, tier="t1", m=1)
+    direct.client.delete(direct.key("tiers"))
+
+
+def test_claims_go_by_weights(direct: Direct) -> None:
+    for tenant, weight in (("a", 1), ("b", 2), ("c", 5)):
+        rule(direct, tenant, w=weight)
+        direct.create(500, tenant)
+    assert shares(direct, direct.claim(80)) == {"a": 10, "b": 20, "c": 50}
+
+
+def test_what_was_served_counts_by_weight(direct: Direct) -> None:
+    rule(direct, "b", w=4)
+    served = {"a": 0, "b": 0}
+    for tenant in served:
+        direct.create(900, tenant)
+    for _ in range(300):
+        [lease] = direct.claim(1)
+        [tenant] = shares(direct, [lease])
+        served[tenant] += 1
+        settle_all(direct, [lease], us=2_000_000)
+    assert 235 <= served["b"] <= 245
+
+
+def test_a_change_of_weight_moves_a_tenant_that_stands_far_back(direct: Direct) -> None:
+    for tenant in ("a", "b"):
+        direct.create(400, tenant)
+    rule(direct, "b", w=0.1)
+    direct.claim(22)
+    rule(direct, "b", w=10)
+    assert float(direct.client.zscore(direct.key("ring", "q"), "b") or 0) == 2 * 3_000_000
+    assert shares(direct, direct.claim(100))["b"] > 85
+    rule(direct, "b", w=False)
+    assert "weight" not in direct.record("tq", "q", "b")
+
+
+def test_a_change_for_all_reaches_every_tenants_account(direct: Direct) -> None:
+    for n in range(120):
+        direct.create(2, f"t{n}")
+    direct.claim(60)
+    rule(direct, None, wake=False, w=3)
+    cursor = b"0"
+    while True:
+        cursor, broken = direct.call("tenants_wake", "all", cursor)
+        assert broken == []
+        if cursor == b"0":
+            break
+    assert {direct.record("tq", "q", f"t{n}")["weight"] for n in range(120)} == {"3"}
+
+
+WAYS: dict[str, Any] = {
+    "create": lambda d, n: d.once("batch_create", d.new(), "acme", "", "", "", plain(n, ["q"])[0], 0, *plain(n, ["q"])[1]),
+    "append": lambda d, n: d.append(d.home, n),
+    "single": lambda d, n: d.once("task_enqueue", "acme", "seed", "", 9, plain(1, ["q"])[0], f"{d.made():010}", body(d.one)),
+}  # fmt: skip
+
+
+def refused(direct: Direct, count: int = 1, queues: tuple[str, ...] = ("q",), *, delay: int = 0) -> list[Any]:
+    """What a batch of so many tasks in each queue is answered with; it stores nothing but that answer."""
+    lists, bodies = plain(count, queues, delay)
+    with direct.unchanged_but("p:"):
+        return direct.once("batch_create", direct.new(), "acme", "", "", "", lists, 0, *bodies)
+
+
+def test_no_more_may_wait_than_the_rules_say_in_all_queues_and_in_each(direct: Direct) -> None:
+    rule(direct, n=6, q={"q": {"n": 4}})
+    direct.create(3)
+    direct.create(1, delay=1_000)
+    assert refused(direct) == [b"full", b"q", 4, 4, 1, b"tenant"]
+    direct.create(2, queues=("r",))
+    assert refused(direct, queues=("r",)) == [b"full", b"", 6, 6, 1, b"tenant"]
+    direct.create(5, "b")
+    direct.claim(1)
+    direct.create(1)
+    assert refused(direct, delay=5)[0] == b"full"
+
+
+def test_each_way_to_enqueue_is_refused(direct: Direct) -> None:
+    batch = direct.create(1)
+    direct.claim(1)
+    seg = direct.new()
+    direct.stage(seg, 5)
+    part = batch + "+1"
+    direct.stage(part, 5)
+    for words, told in (({"n": 0}, b"full"), ({"n": False, "s": "draining"}, b"closed"), ({"s": False, "p": 9}, b"large")):
+        rule(direct, **words)
+        assert refused(direct)[0] == told
+        lists, bodies = plain(1, ["q"], start=7)
+        with direct.unchanged_but("p:"):
+            assert direct.append(batch)[0] == told
+            assert direct.commit(seg, 5)[0] == told
+            assert direct.commit(part, 5)[0] == told
+            assert direct.once("task_enqueue", "acme", "seed", "", 9, lists, f"{7:010}", *bodies)[0] == told
+    rule(direct, p=False)
+    assert direct.commit(seg, 5)[0] == b"ok"
+    assert direct.commit(part, 5) == [b"ok"]
+
+
+def test_a_task_is_as_large_as_it_is_stored(direct: Direct) -> None:
+    stored = len(body(0))
+    rule(direct, p=stored - 1)
+    assert refused(direct) == [b"large", stored - 1, stored]
+    rule(direct, p=stored)
+    direct.create(3)
+
+
+def test_a_tenant_that_drains_finishes_what_is_there_continuations_too(direct: Direct) -> None:
+    from tests.direct import ending
+
+    direct.create(2, ends=[ending("done", 9, queue="q")])
+    rule(direct, s="draining")
+    leases = direct.claim(5)
+    assert len(leases) == 2
+    settle_all(direct, leases)
+    assert len(direct.claim(5)) == 1
+    assert refused(direct) == [b"closed", b"draining"]
+
+
+def test_rules_that_can_not_be_read_say_nothing(direct: Direct) -> None:
+    rule(direct, m=1)
+    direct.create(5)
+    direct.client.hset(direct.key("rules"), "t:acme", "[1")
+    assert len(direct.claim(1)) == 1
+    direct.client.delete(direct.key("rules"))
+    direct.client.set(direct.key("rules"), "no hash")
+    assert len(direct.claim(2)) == 2
+    direct.client.delete(direct.key("rules"))
+    assert len(direct.claim(5)) == 2
+
+
+def test_pausing_goes_through_on_a_full_redis(direct: Direct) -> None:
+    direct.create(2)
+    with direct.full():
+        rule(direct, s="paused")
+        assert direct.claim(5) == []
+        rule(direct, s=False)
+        assert len(direct.claim(5)) == 2
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_tenant_that_stood_outside_leaves_no_key(direct: Direct) -> None:
+    rule(direct, m=1, **SECOND)
+    batch = direct.create(3)
+    direct.claim(5)
+    direct.once("batch_cancel", batch, "")
+    assert direct.named("out")
