@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskproc.store.scripts import to_json
-from tests.direct import LEASE, W2, Direct, body, plain
+from tests.direct import LEASE, W2, Direct, body, ending, plain
 from tests.harness import MODES
 from tests.ruling import outside, rule, settle_all, shares
 
@@ -164,7 +164,7 @@ def test_a_rate_goes_on_after_the_clock_was_set_back(direct: Direct) -> None:
 
 def test_the_last_word_goes_before_the_tiers_and_that_before_the_one_for_all(direct: Direct) -> None:
     rule(direct, None, m=1, q={"q": {"m": 9}})
-    rule(direct, tier="gold", m=4)
+    rule(direct, of_tier="gold", m=4)
     for tenant in ("plain", "gold", "own", "free"):
         direct.create(9, tenant)
     for tenant, words in (("gold", {}), ("own", {"m": 2}), ("free", {"m": -1})):
@@ -172,15 +172,15 @@ def test_the_last_word_goes_before_the_tiers_and_that_before_the_one_for_all(dir
     assert shares(direct, direct.claim(100)) == {"plain": 1, "gold": 4, "own": 2, "free": 9}
     rule(direct, None, m=False)
     assert shares(direct, direct.claim(100)) == {"plain": 8}
-    rule(direct, tier="gold", m=False)
+    rule(direct, of_tier="gold", m=False)
     assert shares(direct, direct.claim(100)) == {"gold": 5}
 
 
 def test_a_tier_that_is_not_there_is_refused(direct: Direct) -> None:
     with direct.unchanged():
         assert direct.once("rules_set", "tenant", "acme", to_json({"tier": "gold"})) == [b"unknown"]
-    rule(direct, tier="gold", m=1)
-    rule(direct, tier="gold")
+    rule(direct, of_tier="gold", m=1)
+    rule(direct, of_tier="gold")
     assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"1"]
     assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"0"]
     assert not direct.named("tiers")
@@ -190,7 +190,7 @@ def test_no_more_tiers_are_made_than_fit_in_one_look(direct: Direct) -> None:
     direct.client.hset(direct.key("tiers"), mapping={f"t{n}": "{}" for n in range(1_000)})
     with direct.unchanged():
         assert direct.once("rules_set", "tier", "more", to_json({})) == [b"tiers", 1_000]
-    rule(direct, tier="t1", m=1)
+    rule(direct, of_tier="t1", m=1)
     direct.client.delete(direct.key("tiers"))
 
 
@@ -238,13 +238,6 @@ def test_a_change_for_all_reaches_every_tenants_account(direct: Direct) -> None:
         if cursor == b"0":
             break
     assert {direct.record("tq", "q", f"t{n}")["weight"] for n in range(120)} == {"3"}
-
-
-WAYS: dict[str, Any] = {
-    "create": lambda d, n: d.once("batch_create", d.new(), "acme", "", "", "", plain(n, ["q"])[0], 0, *plain(n, ["q"])[1]),
-    "append": lambda d, n: d.append(d.home, n),
-    "single": lambda d, n: d.once("task_enqueue", "acme", "seed", "", 9, plain(1, ["q"])[0], f"{d.made():010}", body(d.one)),
-}  # fmt: skip
 
 
 def refused(direct: Direct, count: int = 1, queues: tuple[str, ...] = ("q",), *, delay: int = 0) -> list[Any]:
@@ -297,8 +290,6 @@ def test_a_task_is_as_large_as_it_is_stored(direct: Direct) -> None:
 
 
 def test_a_tenant_that_drains_finishes_what_is_there_continuations_too(direct: Direct) -> None:
-    from tests.direct import ending
-
     direct.create(2, ends=[ending("done", 9, queue="q")])
     rule(direct, s="draining")
     leases = direct.claim(5)
