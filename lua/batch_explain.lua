@@ -6,9 +6,10 @@
 --   1 prefix str
 --   2 batch str
 -- Returns: {now_ms, paused, zombies, {queue, mode, ready, delayed, dead, next due ms, in line, tenants before,
---   batches before, tasks before, how many of the ready wait for limits} each}; an empty list for a batch that is not known. Of the line's lengths those are -1
---   that are not known, or that the queue's mode has no use for.
--- Includes: guard, now, batch_lists, limit_holds, line_place
+--   batches before, tasks before, how many of the ready wait for limits, what of its tenant's rules holds it up: paused, rules or
+--   empty} each; an empty list for a batch that is not known. Of the line's lengths those are -1 that are not known, or that
+--   the queue's mode has no use for.
+-- Includes: guard, now, batch_lists, limit_holds, line_place, tenant_held
 -- Cost: O(queues × (segments + place in line)), 1,000 places or so at most
 local slot = KEYS[1]
 local P, batch = ARGV[1], ARGV[2]
@@ -36,6 +37,6 @@ end
 for _, q in ipairs(order) do
   local at, mode = by[q], redis.call('HGET', key(P, 'q', q), 'mode') or 'fair'
   local place = at.ready > at.held and {line_place(P, q, mode, b[1], at.segs)} or {0, -1, -1, -1}
-  out[#out + 1] = {q, mode, at.ready, at.d, at.x, at.due, place[1], place[2], place[3], place[4], at.held}
+  out[#out + 1] = {q, mode, at.ready, at.d, at.x, at.due, place[1], place[2], place[3], place[4], at.held, tenant_held(P, q, b[1])}
 end
 return out

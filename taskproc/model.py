@@ -237,7 +237,10 @@ class ServerCheck:
 
 @dataclass(frozen=True, slots=True)
 class BatchQueue:
-    """What a batch has in one queue. What stands before it in line is None where that isn't known or has no meaning."""
+    """What a batch has in one queue. What stands before it in line is None where that isn't known or has no meaning.
+
+    ``held``: "paused" or "rules" where its tenant's rules hold it up.
+    """
 
     name: str
     mode: str
@@ -252,6 +255,7 @@ class BatchQueue:
     batches_before: int | None
     tasks_before: int | None
     workers: tuple[str, ...]
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "audit_limits": (CALL, "0123456789"),
     "audit_lists": (CALL, to_json([[BATCH, "r", "q"]])),
     "audit_locks": (CALL, 0),
+    "audit_out": (CALL, to_json([["q", "acme"]])),
     "audit_queue": (CALL, "q", 0, "acme"),
     "audit_ready": (to_json([[BATCH, "q"]]),),
     "audit_run": (0,),

@@ -6,10 +6,13 @@ local function audit_line(P, tenant, seg, q, mend, out)
   if n <= 0 or limit_holds(P, seg, q) then return end
   local line = redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
   if line[1] == 'fifo' then
-    local waiting, tickets = redis.call('LLEN', key(P, 'fifo', q)), 0
-    for _, ticket in ipairs(redis.call('LRANGE', key(P, 'fifo', q), 0, 4999)) do
-      local owner, count = string.match(ticket, '^(.*):(%d+)$')
-      if owner == seg then tickets = tickets + count end
+    local waiting, tickets = 0, 0
+    for _, name in ipairs({key(P, 'fifo', q), key(P, 'aside', q, tenant)}) do
+      waiting = waiting + redis.call('LLEN', name)
+      for _, ticket in ipairs(redis.call('LRANGE', name, 0, 4999)) do
+        local owner, count = string.match(ticket, '^(.*):(%d+)$')
+        if owner == seg then tickets = tickets + count end
+      end
     end
     if tickets >= n then return end
     if waiting > 5000 then

@@ -1,5 +1,5 @@
--- The segments with ready tasks of a queue, in the order of its line, then those that wait for limits, each once, so many at
--- most.
+-- The segments with ready tasks of a queue, in the order of its line, then those of tenants that stand out of it and those that
+-- wait for limits, each once, so many at most.
 local function queue_lines(P, q, most)
   local segs, seen = {}, {}
   local function add(seg)
@@ -8,12 +8,15 @@ local function queue_lines(P, q, most)
       segs[#segs + 1] = seg
     end
   end
-  for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, most - 1)) do
-    if #segs >= most then break end
-    for _, seg in ipairs(redis.call('LRANGE', key(P, 'lane', q, tenant), 0, most - 1)) do add(seg) end
+  local function line(name)
+    if #segs >= most then return end
+    for _, entry in ipairs(redis.call('LRANGE', name, 0, most - 1)) do add(string.match(entry, '^[^:]*')) end
   end
-  for _, ticket in ipairs(redis.call('LRANGE', key(P, 'fifo', q), 0, most - 1)) do
-    add(string.match(ticket, '^(.*):%d+$'))
+  for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, most - 1)) do line(key(P, 'lane', q, tenant)) end
+  line(key(P, 'fifo', q))
+  for _, tenant in ipairs(tenants_out(P, q)) do
+    line(key(P, 'lane', q, tenant))
+    line(key(P, 'aside', q, tenant))
   end
   for _, seg in ipairs(limit_lists(P, q, most)) do add(seg) end
   return segs

@@ -5,9 +5,12 @@ local function ready_in(P, q, tenant)
   local waiting, line = #segs, {}
   if redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo' then
     if redis.call('LLEN', key(P, 'fifo', q)) > 3000 then return nil end
-    for _, ticket in ipairs(redis.call('LRANGE', key(P, 'fifo', q), 0, -1)) do
-      line[#line + 1] = string.match(ticket, '^(.*):%d+$')
+    for _, name in ipairs({key(P, 'fifo', q), key(P, 'aside', q, tenant)}) do
+      for _, ticket in ipairs(redis.call('LRANGE', name, 0, 3000)) do
+        line[#line + 1] = string.match(ticket, '^(.*):%d+$')
+      end
     end
+    if #line > 3000 then return nil end
   else
     if redis.call('LLEN', key(P, 'lane', q, tenant)) > 3000 then return nil end
     line = redis.call('LRANGE', key(P, 'lane', q, tenant), 0, -1)

@@ -8,6 +8,8 @@ local function tenants(P, what, ...)
   if what == 'ticket' then return tenant_ticket(P, ...) end
   if what == 'aside' then return tenant_aside(P, ...) end
   if what == 'rests' then return tenant_rests(P, ...) end
+  if what == 'room' then return tenant_room(P, ...) end
+  if what == 'state' then return rules_of(P, ...).s end
   if what == 'weight' then return weight_of(rules_of(P, ...)) end
   if what == 'weigh' then return tenant_weigh(P, ...) end
   if what == 'refuse' then return tenant_refuse(P, ...) end

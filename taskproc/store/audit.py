@@ -31,8 +31,8 @@ T = TypeVar("T")
 LOOK = to_json([])
 LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
 LOOKS = 5
-KINDS = ("dead", "lane", "lim", "park", "q", "ring", "t", "tb", "tq", "tqs", "ts")
-LIMITS, SCHEDULES = 20, 100
+KINDS = ("aside", "dead", "lane", "lim", "out", "park", "q", "ring", "t", "tb", "tq", "tqs", "ts")
+LIMITS, SCHEDULES, OUTSIDE = 20, 100, 50
 STAGED_MS = 2 * 3_600_000
 """A segment that nobody has added to for so long was left to pruning for an hour, and not pruned."""
 
@@ -65,6 +65,7 @@ class Audit:
         await self._indexes()
         await self._lists()
         await self._limits()
+        await self._outside()
         await self._records()
         accounts = Accounts(self)
         await accounts.run()
@@ -178,6 +179,13 @@ class Audit:
         limits = dict.fromkeys(name.partition(":")[0].encode() for name in [*self.known["lim"], *self.known["park"]])
         for some in chunks(limits, LIMITS):
             self.note(await self.ask(self.scripts.audit_limits, *some))
+
+    async def _outside(self) -> None:
+        places = [name.partition(":")[::2] for name in self.known["aside"]]
+        for tenant in filter(None, self.known["out"]):
+            places += [(queue, tenant) for queue in await self.set_of(f"out:{tenant}")]
+        for some in chunks(dict.fromkeys(places), OUTSIDE):
+            self.note(await self.ask(self.scripts.audit_out, to_json(some)))
 
     async def _indexes(self) -> None:
         for index in ("settled", "delayed", "staging", "cx", "tenants", "idle", "schedules", "coded", "over"):

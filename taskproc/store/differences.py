@@ -106,6 +106,12 @@ KINDS = {
     "gone": ("limit {a} has a list of queue {b} waiting that isn't there", "it is forgotten"),
     "unheld": ("{m} lists of queue {b} that wait for limit {a} are not known to", "they are noted"),
     "forgotten": ("{m} lists of queue {b} wait for limit {a}, and nobody would let them go on", "the first goes on"),
+    "outside": ("tenant {a} stands out of the line of queue {b}, but its rules leave it room", "it is in line again"),
+    "unwoken": ("tenant {a} stands out of the line of queue {b}, and nobody would let it return", "somebody will"),
+    "set_aside": (
+        "tenant {a} has tickets of queue {b} set aside, and nobody knows of them",
+        "they go on as its rules allow",
+    ),
     "stale": ("the index {a} has an entry for {b}, which isn't there", "the entry is dropped"),
     "garbled": ("the unique lock {a} can't be read", "it is dropped"),
     "unlocked": ("the unique lock {a} is held by task {b}, which isn't there", "it is dropped"),

@@ -110,7 +110,7 @@ def _task(
 def _queues(seen: Reply, running: list[RunningTask], workers: list[WorkerInfo]) -> list[BatchQueue]:
     runs = Counter(task.queue for task in running)
     found = []
-    for name, mode, ready, delayed, dead, due, inside, *before, held in seen[3:]:
+    for name, mode, ready, delayed, dead, due, inside, *before, limited, held in seen[3:]:
         queue = name.decode()
         tenants, batches, tasks = (_known(n) for n in before)
         if not (ready or delayed or dead or runs[queue]):
@@ -125,11 +125,12 @@ def _queues(seen: Reply, running: list[RunningTask], workers: list[WorkerInfo]) 
                 dead=dead,
                 next_due=from_ms(float(due)) if due else None,
                 in_line=bool(inside),
-                limited=held,
+                limited=limited,
                 tenants_before=tenants,
                 batches_before=batches,
                 tasks_before=tasks,
                 workers=tuple(worker.name for worker in workers if queue in worker.queues),
+                held=held.decode(),
             )
         )
     return found

@@ -40,7 +40,9 @@ def reasons(
 
 def _waiting(info: BatchInfo, queue: BatchQueue, now: datetime, workers: Sequence[WorkerInfo]) -> Iterator[str]:
     free = queue.ready - queue.limited
-    if free:
+    if free and queue.held:
+        yield f"{count(free)} {be(free)} ready in queue {queue.name}, {_held(info, queue)}."
+    elif free:
         yield f"{count(free)} {be(free)} ready in queue {queue.name}, {_line(info, queue)}."
     if queue.limited:
         held = "limits of their handlers: `taskproc limits list` shows them"
@@ -59,6 +61,12 @@ def _waiting(info: BatchInfo, queue: BatchQueue, now: datetime, workers: Sequenc
     if queue.dead:
         text = f"{be(queue.dead)} dead, which holds nothing: `taskproc dead list --batch {info.id}` shows them"
         yield f"{count(queue.dead)} of queue {queue.name} {text}."
+
+
+def _held(info: BatchInfo, queue: BatchQueue) -> str:
+    if queue.held == "paused":
+        return f"but tenant {info.tenant} is paused: `taskproc tenants resume` lets it go on"
+    return f"but the rules of tenant {info.tenant} leave it no room now: `taskproc tenants show` tells them"
 
 
 def _line(info: BatchInfo, queue: BatchQueue) -> str:
