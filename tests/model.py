@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.model_limits import Limits
+from tests.model_rules import Rules
 from tests.model_schedules import Schedules
 from tests.parts import ENDED, Batch, Continuation, Lock, Made, Record, Task, Tenant
 
@@ -31,6 +32,8 @@ class Model:
         self.fifo: set[str] = set()
         self.rooms: dict[str, int] = {}
         self.limits = Limits()
+        self.queues = ("q1", "q2")
+        self.rules = Rules(self)
         self.schedules = Schedules(self)
 
     # reading
@@ -48,11 +51,13 @@ class Model:
         found = (t for t in self.tasks.values() if t.queue == queue and t.state in states)
         return sum(1 for task in found if tenant is None or task.batch.tenant == tenant)
 
-    def full(self, tasks: list[Made]) -> bool:
-        """Whether a queue has no room for tasks."""
+    def refusal(self, tenant: str, tasks: list[Made]) -> str:
+        """Why tasks of a tenant are refused, if they are."""
         more = Counter(task[1] for task in tasks)
         waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
-        return any(waiting[queue] + n > self.rooms.get(queue, 10**9) for queue, n in more.items())
+        if any(waiting[queue] + n > self.rooms.get(queue, 10**9) for queue, n in more.items()):
+            return "full"
+        return self.rules.refusal(tenant, tasks)
 
     def tenant(self, name: str) -> Tenant:
         """A tenant's totals, made at first use."""
@@ -73,12 +78,12 @@ class Model:
     # making
 
     def create(self, batch: Batch, tasks: list[Made], continuations: list[Continuation], idem: str) -> str:
-        """Create a batch of tasks; its id or that of the key's first, or "full"."""
+        """Create a batch of tasks; its id or that of the key's first, or why it is refused."""
         if idem and idem in self.idem:
             return self.idem[idem]
-        left = self.sift(tasks, batch.id)
-        if left is None:
-            return "full"
+        left = self.sift(tasks, batch)
+        if isinstance(left, str):
+            return left
         if idem:
             self.idem[idem], batch.idem = batch.id, idem
         self.batches[batch.id] = batch
@@ -90,14 +95,14 @@ class Model:
             self.end(batch, "done")
         return batch.id
 
-    def sift(self, tasks: list[Made], batch_id: str) -> list[Made] | None:
-        """Tasks less those that are unique and there; None, and no lock taken, where a queue has no room for them."""
+    def sift(self, tasks: list[Made], batch: Batch) -> list[Made] | str:
+        """Tasks less those that are unique and there; or why they are refused, and no lock is taken."""
         before = dict(self.locks)
-        left = [one for one in tasks if self.take(one[4], batch_id + one[0])]
-        if not self.full(left):
-            return left
-        self.locks = before
-        return None
+        left = [one for one in tasks if self.take(one[4], batch.id + one[0])]
+        refusal = self.refusal(batch.tenant, left)
+        if refusal:
+            self.locks = before
+        return refusal or left
 
     def add(self, batch: Batch, tasks: list[Made], parent: str = "") -> None:
         """Add tasks to a batch."""
@@ -121,9 +126,9 @@ class Model:
             return "cancelled"
         if idem and idem in batch.appended:
             return "ok"
-        left = self.sift(tasks, batch.id)
-        if left is None:
-            return "full"
+        left = self.sift(tasks, batch)
+        if isinstance(left, str):
+            return left
         if idem:
             batch.appended.add(idem)
         self.add(batch, left)

@@ -149,6 +149,9 @@ class Schedules:
             return -1
         if one.next is None or one.next > self.model.now:
             return -1
+        if one.tenant in self.model.rules.states:
+            self.stand(one, self.model.now + 60_000)
+            return -1
         fired, skipped, why, later = 0, planned.skipped, planned.why, None
         for due, local in planned.tasks:
             if planned.most and one.runs >= planned.most:
@@ -182,14 +185,20 @@ class Schedules:
         if lock is not None and model.holder(lock[0]):
             return "unique"
         made = local, one.queue, 0, one.kept, lock
-        if model.full([made]):
-            return "full"
+        if refusal := model.refusal(one.tenant, [made]):
+            return refusal
         home = model.home(one.tenant, model.seed(seed))
         assert model.take(lock, home.id + local)
         model.add(home, [made])
         task = model.tasks[home.id + local]
         task.schedule, task.occurrence, one.task = one.key, due, task.id + one.queue
         return ""
+
+    def look_again(self, tenant: str) -> None:
+        """The tenant goes on: what was put off is looked at when it is due."""
+        for one in self.known.values():
+            if one.tenant == tenant and one.at is not None and one.next is not None and one.at > one.next:
+                self.stand(one, one.next)
 
     def put_off(self, key: str, rev: int, next: int | None, told: str, wait: int) -> None:
         """Somebody can't fire one."""

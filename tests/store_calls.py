@@ -62,7 +62,8 @@ class StoreCalls(StoreMachine):
                 "batch_create", self.ledger(), batch.id, tenant, "", idem, policy, lists, len(entries), *entries, *bodies
             )
         made_as = self.model.create(batch, in_order(made, staged), continuations, idem)
-        assert answer[:1] == [b"full"] if made_as == "full" else answer == [b"ok", made_as.encode()]
+        refused = made_as in ("full", "closed")
+        assert answer[:1] == [made_as.encode()] if refused else answer == [b"ok", made_as.encode()]
 
     def lists(self, made: list[Made]) -> tuple[bytes, list[bytes]]:
         """The lists and bodies of tasks."""
@@ -126,8 +127,8 @@ class StoreCalls(StoreMachine):
             assert answer == [b"ok", self.model.idem[idem].encode()]
             return
         found = self.model.holder(made[4][0]) if made[4] else ""
-        if not found and self.model.full([made]):
-            assert answer[:2] == [b"full", queue.encode()]
+        if not found and (told := self.model.refusal(tenant, [made])):
+            assert answer[0] == told.encode()
             return
         if not found:
             home = self.model.home(tenant, self.model.seed(seed))
@@ -233,7 +234,6 @@ class StoreCalls(StoreMachine):
     def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
         """What a step has claimed: as much as there was, from the first queues first."""
         left, us = 0 if self.model.paused else want, self.us
-        free = Counter(t.queue for t in self.model.tasks.values() if t.state == "ready" and not t.limit)
         claimed: Counter[str] = Counter()
         for queue, tenant, batch, _, bodies in answer[7]:
             for stored in bodies:
@@ -244,17 +244,20 @@ class StoreCalls(StoreMachine):
                 assert ((body.text("s") or "")[:22], body.number("t")) == (task.schedule, task.occurrence)
                 assert (body.text("p") or "") == task.parent
                 assert self.model.free(task.limit, us) > 0, f"{task.limit} has no room"
+                assert self.model.rules.room(task.batch.tenant, task.queue) > 0, f"{tenant} has no room"
                 self.model.limits.start(task.limit, us)
                 task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
                 task.claimed_at = self.model.now
                 claimed[queue.decode()] += 1
-                free[queue.decode()] -= not task.limit
         assert sum(claimed.values()) <= left
+        ready = [t for t in self.model.tasks.values() if t.state == "ready"]
+        ready = [t for t in ready if self.model.rules.room(t.batch.tenant, t.queue) > 0]
+        free = Counter(t.queue for t in ready if not t.limit)
         for at, queue in enumerate(queue_names):  # what nothing holds up goes first by queue, and as far as there is room
             assert not free[queue] or not any(claimed[later] for later in queue_names[at + 1 :])
             assert not free[queue] or sum(claimed.values()) == left
         if sum(claimed.values()) < left and not answer[8]:
-            waiting = [t for t in self.model.tasks.values() if t.state == "ready" and t.queue in queue_names]
+            waiting = [t for t in ready if t.queue in queue_names]
             due = self.client.zrange(PREFIX + "delayed", 0, -1)  # what waits for a time goes on with the next promotion
             assert not [t for t in waiting if self.model.free(t.limit, us) > 0 and f"!{t.limit}".encode() not in due]
 

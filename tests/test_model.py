@@ -19,10 +19,10 @@ from tests.model_limits import KINDS
 from tests.servers import Server
 from tests.store_calls import StoreCalls
 from tests.store_machine import QUEUES, TENANTS
-from tests.store_schedules import StoreSchedules
+from tests.store_rules import StoreRules
 
 
-class Store(StoreSchedules):
+class Store(StoreRules):
     """Holds the store against the model after every step."""
 
     looks = 0
@@ -41,6 +41,7 @@ class Store(StoreSchedules):
         self.compare_locks(state)
         self.compare_limits(state)
         self.compare_schedules(state)
+        self.compare_rules(state)
 
     def compare_records(self, state: dict[str, Any]) -> None:
         """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""
@@ -145,18 +146,23 @@ class Store(StoreSchedules):
             held = held_in(state, queue)
             assert held <= lists | {n.split(":")[1] for n in state if n.endswith(f":r:{queue}") and queue in self.model.fifo}
             lists -= held
-            if lists:
+            out = {tenant for tenant in TENANTS if queue.encode() in state.get(f"out:{tenant}", [])}
+            aside = {t.decode().partition(":")[0] for n in out for t in state.get(f"aside:{queue}:{n}", [])}
+            inside = {seg for seg in lists if self.model.batches[seg[:22]].tenant not in out}
+            if inside:
                 assert len(state.get(f"wake:{queue}", [])) == 1
             if queue in self.model.fifo:
                 tickets: Counter[str] = Counter()
-                for ticket in state.get(f"fifo:{queue}", []):
+                line = [*state.get(f"fifo:{queue}", []), *(t for n in out for t in state.get(f"aside:{queue}:{n}", []))]
+                for ticket in line:
                     seg, _, n = ticket.decode().partition(":")
                     tickets[seg] += int(n)
                 assert all(tickets[seg] >= len([b for b in state[f"b:{seg}:r:{queue}"] if b]) for seg in lists)
                 continue
             ring = {tenant.decode() for tenant in state.get(f"ring:{queue}", {})}
             laned = {seg.decode() for tenant in TENANTS for seg in state.get(f"lane:{queue}:{tenant}", [])}
-            assert ring >= {self.model.batches[seg[:22]].tenant for seg in lists}
+            assert ring >= {self.model.batches[seg[:22]].tenant for seg in inside}
+            assert not aside
             assert ring <= {tenant for tenant in TENANTS if self.model.count(queue, "ready", tenant=tenant)}
             assert lists <= laned
             assert not held & laned
@@ -165,7 +171,7 @@ class Store(StoreSchedules):
             for n, v in state.items()
             if n.startswith("b:") and ":d:" in n
         }
-        assert {m.decode(): float(s) for m, s in state.get("delayed", {}).items() if m[:1] != b"!"} == due
+        assert {m.decode(): float(s) for m, s in state.get("delayed", {}).items() if m[:1] not in b"!@"} == due
 
     def compare_limits(self, state: dict[str, Any]) -> None:
         """Slots are of running tasks; what waits for a limit is woken by somebody, or is in line."""
@@ -175,6 +181,7 @@ class Store(StoreSchedules):
         for queue in QUEUES:
             line = [seg.decode() for tenant in TENANTS for seg in state.get(f"lane:{queue}:{tenant}", [])]
             line += [ticket.decode().partition(":")[0] for ticket in state.get(f"fifo:{queue}", [])]
+            line += [t.decode().partition(":")[0] for n in TENANTS for t in state.get(f"aside:{queue}:{n}", [])]
             line = [seg for seg in line if state.get(f"b:{seg}:r:{queue}")]
             for limit in filter(None, dict.fromkeys(KINDS)):
                 parked = state.get(f"park:{limit}:{queue}", {})
