@@ -141,9 +141,9 @@ def test_a_rate_lets_tenants_go_on_when_their_next_token_is_due(direct: Direct) 
 
 @pytest.mark.usefixtures("mode")
 def test_a_rate_of_a_queue_and_one_of_all_hold_together(direct: Direct) -> None:
-    rule(direct, i=1_000_000, b=4, q={"q": {"i": 1_000_000, "b": 2}})
+    rule(direct, i=1_000_000, b=3, q={"q": {"i": 1_000_000, "b": 1}})
     direct.create(10, queues=("q", "r"))
-    assert len(direct.claim(50, queues=("q", "r"))) == 4
+    assert len(direct.claim(50, queues=("q", "r"))) == 3
     direct.wait(1_000)
     direct.promote()
     assert len(direct.claim(50, queues=("q", "r"))) == 1
@@ -327,3 +327,15 @@ def test_a_tenant_that_stood_outside_leaves_no_key(direct: Direct) -> None:
     direct.claim(5)
     direct.once("batch_cancel", batch, "")
     assert direct.named("out")
+
+
+@pytest.mark.usefixtures("mode")
+def test_half_a_burst_goes_together(direct: Direct) -> None:
+    rule(direct, i=1_000, b=100)
+    direct.create(300)
+    assert len(direct.claim(128)) == 100
+    assert direct.claim(128) == []
+    assert float(direct.step(0)[2]) == direct.now + 50
+    direct.wait(50)
+    direct.promote()
+    assert len(direct.claim(128)) == 50

@@ -15,8 +15,9 @@ local function tenant_room(P, us, q, tenant, running)
     if i > 0 then
       local kept = whole(redis.pcall('HGET', key(P, 'tr', place, tenant), 'tat'))
       local n, tat = tokens(us, kept, i, b)
-      room.rates[#room.rates + 1] = {place = place, tat = tat, i = i, b = b, left = n, moved = kept > tat}
-      if n <= 0 then room.at = math.max(room.at or 0, tat - (b - 1) * i) end
+      local rate = {place = place, tat = tat, i = i, b = b, left = n, moved = kept > tat}
+      room.rates[#room.rates + 1] = rate
+      if n <= 0 then room.at = rate_at(room, rate) end
       room.free = math.min(room.free, math.max(0, n))
     end
   end

@@ -4,7 +4,7 @@ local function tenant_take(P, us, tenant, room, n)
   room.free = room.free - n
   for _, rate in ipairs(room.rates) do
     rate.tat, rate.left = rate.tat + n * rate.i, rate.left - n
-    if rate.left <= 0 then room.at = math.max(room.at or 0, rate.tat - (rate.b - 1) * rate.i) end
+    if rate.left <= 0 then room.at = rate_at(room, rate) end
     local name = key(P, 'tr', rate.place, tenant)
     redis.pcall('HSET', name, 'tat', string.format('%.0f', rate.tat))
     redis.pcall('PEXPIRE', name, math.ceil((rate.tat - us) / 1000) + 60000)
