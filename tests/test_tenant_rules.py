@@ -10,6 +10,7 @@ from taskproc.store.scripts import to_json
 from tests.direct import LEASE, W2, Direct, body, ending, plain
 from tests.harness import MODES
 from tests.ruling import outside, rule, settle_all, shares
+from tests.schedule_direct import entry, move, store
 
 SECOND = {"i": 1_000_000, "b": 1}
 
@@ -339,3 +340,44 @@ def test_half_a_burst_goes_together(direct: Direct) -> None:
     direct.wait(50)
     direct.promote()
     assert len(direct.claim(128)) == 50
+
+
+def test_one_that_comes_back_stands_where_its_weight_puts_it(direct: Direct) -> None:
+    rule(direct, "b", w=4)
+    for tenant in ("a", "b"):
+        direct.create(1, tenant)
+    settle_all(direct, direct.claim(2), us=8_000_000)
+    for tenant in ("a", "b"):
+        direct.create(1, tenant)
+    ring = {name.decode(): score for name, score in direct.client.zrange(direct.key("ring", "q"), 0, -1, withscores=True)}
+    assert ring == {"a": 8_000_000, "b": 2_000_000}
+
+
+@pytest.mark.parametrize("part", ["out", "out:acme", "aside:q:acme", "tr:q:acme", "tr::acme", "tiers"])
+@pytest.mark.usefixtures("mode")
+def test_broken_keys_of_rules_hold_nothing_up(direct: Direct, part: str) -> None:
+    rule(direct, "b", m=1, **SECOND)
+    rule(direct, **SECOND, q={"q": SECOND})
+    direct.client.set(direct.key(part), "of a wrong type")
+    batch = direct.create(2)
+    direct.create(2, "b")
+    answer = direct.step(5)
+    assert len(answer[7]) == 2
+    direct.append(batch, 1)
+    assert [len(bodies) for *_, bodies in answer[7]] == [1, 1]
+    direct.wait(1_000)
+    direct.client.delete(direct.key(part))
+    assert direct.call("tenants_wake", "out", "0") == [b"0", []]
+    for tenant in ("acme", "b"):
+        direct.call("tenant_wake", tenant, "0")
+    direct.clear()
+
+
+def test_schedules_of_a_tenant_that_goes_on_are_looked_at(direct: Direct) -> None:
+    sid = store(direct)
+    rule(direct, s="paused")
+    assert move(direct, entry(direct, sid))[1] == [-1]
+    assert direct.client.zscore(direct.key("schedules"), sid) == direct.now + 60_000
+    rule(direct, s=False)
+    assert direct.client.zscore(direct.key("schedules"), sid) == direct.now
+    assert move(direct, entry(direct, sid))[1] == [1]
