@@ -67,7 +67,12 @@ class StoreRules(StoreSchedules):
 
     def lasting(self) -> dict[str, Any]:
         """All that stays when somebody looks again."""
-        return {name: value for name, value in self.state().items() if name.split(":")[0] not in ("out", "aside")}
+        state = self.state()
+        for name, value in state.items():
+            if name.startswith("tq:"):
+                state[name] = {field: n for field, n in value.items() if field not in (b"weight", b"probe")}
+        moved = ("out", "aside", "fifo", "ring", "wake")
+        return {name: value for name, value in state.items() if name.split(":")[0] not in moved}
 
     def compare_rules(self, state: dict[str, Any]) -> None:
         """Whoever stands out of line has no room, or a ticket of its in line, and somebody knows of it."""

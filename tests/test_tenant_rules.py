@@ -381,3 +381,18 @@ def test_schedules_of_a_tenant_that_goes_on_are_looked_at(direct: Direct) -> Non
     rule(direct, s=False)
     assert direct.client.zscore(direct.key("schedules"), sid) == direct.now
     assert move(direct, entry(direct, sid))[1] == [1]
+
+
+def test_tickets_come_back_one_after_the_other(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    rule(direct, m=2)
+    batches = [direct.create(1) for _ in range(5)]
+    leases = direct.claim(5)
+    assert direct.claim(5) == []
+    for lease in leases:
+        direct.settle([lease])
+    order = [lease[:22] for lease in leases]
+    while leases := direct.claim(1):
+        order += [lease[:22] for lease in leases]
+        settle_all(direct, leases)
+    assert order == batches

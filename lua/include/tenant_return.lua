@@ -1,10 +1,10 @@
 -- Puts a tenant that stood out of the lines of queues back, where it has room again; 100 queues at most. In a strict queue the
--- first of the tickets that were set aside goes to the head of the line.
+-- first of the tickets that were set aside goes to the head of the line, unless the one before is there still: probe.
 -- Seldom called.
 local function tenant_return(P, us, tenant)
   local outside = key(P, 'out', tenant)
   for _, q in ipairs(redis.call('SRANDMEMBER', outside, 100)) do
-    local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'pushed', 'claimed', 'settled')
+    local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'pushed', 'claimed', 'settled', 'probe')
     local room = tenant_room(P, us, q, tenant, whole(n[2]) - whole(n[3]))
     local aside, line = key(P, 'aside', q, tenant), redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
     local waits = whole(n[1]) > whole(n[2])
@@ -12,7 +12,7 @@ local function tenant_return(P, us, tenant)
     if not waits or room.free > 0 then
       redis.call('SREM', outside, q)
       if line[1] == 'fifo' then
-        if redis.call('LMOVE', aside, key(P, 'fifo', q), 'LEFT', 'LEFT') then wake(P, q) end
+        tenant_probe(P, q, tenant, n[4])
         if redis.call('EXISTS', aside) == 1 then redis.call('SADD', outside, q) end
       elseif waits then
         ring_enter(P, q, tenant, whole(line[2]))

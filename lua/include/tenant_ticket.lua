@@ -4,8 +4,9 @@
 local function tenant_ticket(P, us, q, seg)
   local tenant = redis.call('HGET', key(P, 'b', string.sub(seg, 1, 22)), 'tenant')
   if not tenant then return nil end
-  local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'claimed', 'settled')
+  local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'claimed', 'settled', 'probe')
   local room = tenant_room(P, us, q, tenant, whole(n[1]) - whole(n[2]))
   room.tenant = tenant
+  if n[3] then redis.pcall('HDEL', key(P, 'tq', q, tenant), 'probe') end
   return room
 end

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from taskproc import TaskProcessor
-from tests.fuzz import handlers, timing
+from tests.fuzz import handlers, ruling, timing
 from tests.fuzz.callables import CALLS, Call
 from tests.fuzz.construction import CONSTRUCTIONS
 from tests.fuzz.report import Broken
@@ -15,7 +15,7 @@ from tests.harness import Instance
 
 NEIGHBOURS = 20
 LONGEST_ERROR = 4_000
-EVERY = [*CALLS, *CONSTRUCTIONS, *timing.SCHEDULED]
+EVERY = [*CALLS, *CONSTRUCTIONS, *timing.SCHEDULED, *ruling.RULED]
 
 
 async def group(world: World, numbers: Sequence[int]) -> None:

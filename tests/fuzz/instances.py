@@ -17,6 +17,7 @@ KEYS = (
     "m", "run", "leases", "cx", "delayed", "settled", "staging", "idle", "tenants", "queues", "workers", "ring:default",
     "q:default",
     "wake:default", "lane:default:acme", "fifo:default", "w", "worker", "schedules", "coded", "over", "slimits",
+    "rules", "tiers", "out", "out:acme", "aside:default:acme", "tr:default:acme", "tr::acme",
 )  # fmt: skip
 TASKS = 12
 FORGOTTEN_SECONDS = OPTIONS["invisibility"] + STALLED_SECONDS
@@ -49,6 +50,7 @@ async def one(world: World, instance: Instance, watched: Watched, number: int) -
             "default", "acme", lambda batch: ids.extend(batch.enqueue(handlers.linger, CANARY) for _ in range(TASKS))
         )
     ]
+    await watched.proc.set_tenant_limits("acme", max_running=3, rate_limit="500/s")
     regular = Schedule("regular", "acme", every=0.3)
     await watched.proc.upsert_schedule(regular, handlers.take, "s", CANARY)
     before, ttl = instance.client.dump(name), instance.client.pttl(name)

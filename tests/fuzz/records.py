@@ -53,6 +53,7 @@ class Victim:
             self.batches.append(await proc.enqueue_batch(queue, self.tenant, self.build, idempotency_key=key))
         self.tasks.append(await proc.enqueue_task("default", self.tenant, handlers.take, "v", CANARY))
         self.tasks.append(await proc.options(keep="all").enqueue_task("default", self.tenant, handlers.take, "v", CANARY))
+        await proc.set_tenant_limits(self.tenant, max_running=2, rate_limit="200/s")
         staged = proc._store.batches.new()
         staged.add((self.queue, None, None), b"0000000000", {}, b"[]")
         await staged.flush(everything=True)
