@@ -27,6 +27,7 @@ from taskproc.errors import (
 )
 from taskproc.handlers import method, task
 from taskproc.injection import Depends, inject
+from taskproc.journal import JournalEntry
 from taskproc.limits import LimitInfo
 from taskproc.model import (
     AttemptError,
@@ -80,6 +81,7 @@ __all__ = [
     "HandlerError",
     "HandlerInfo",
     "InvalidValue",
+    "JournalEntry",
     "LimitInfo",
     "Middleware",
     "NoSuchModule",

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, handlers, inspect, limits, schedules, show, work
+from taskproc.cli import control, dead, handlers, inspect, journal, limits, schedules, show, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -37,6 +37,7 @@ for command in (
     control.resume,
     inspect.check,
     inspect.audit,
+    journal.journal,
 ):
     app.add_command(command)
 app.add_command(dead.dead)

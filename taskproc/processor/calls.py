@@ -2,10 +2,11 @@
 
 from taskproc.processor.batches import BatchesAndTasks
 from taskproc.processor.inspection import Inspection
+from taskproc.processor.journal import JournalCalls
 from taskproc.processor.limits import LimitCalls
 from taskproc.processor.queues import QueuesAndControl
 from taskproc.processor.schedules import ScheduleCalls
 
 
-class Calls(BatchesAndTasks, QueuesAndControl, LimitCalls, ScheduleCalls, Inspection):
+class Calls(BatchesAndTasks, QueuesAndControl, LimitCalls, ScheduleCalls, JournalCalls, Inspection):
     """Everything that a processor can be asked, but for running tasks."""

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskproc.batch import Batch, Build
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep, Unique
+from taskproc.journal import named
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
@@ -114,9 +115,9 @@ class Tenant(TenantTaskCalls):
         """Append tasks to a batch; False when it doesn't exist, isn't this tenant's, or is cancelled."""
         return await self._calls.append_batch(queue, self.name, batch_id, build, idempotency_key=idempotency_key)
 
-    async def cancel_batch(self, batch_id: str) -> bool:
+    async def cancel_batch(self, batch_id: str, *, actor: str = "") -> bool:
         """Cancel a batch."""
-        return await self._calls.cancel_batch(batch_id, tenant=self.name)
+        return await self._calls.cancel_batch(batch_id, tenant=self.name, actor=actor)
 
     async def get_batch(self, batch_id: str) -> BatchInfo | None:
         """A batch's counters."""
@@ -156,9 +157,9 @@ class Tenant(TenantTaskCalls):
         """The present state of a batch or a task, and then its changes. Raises NotFound at the first event."""
         return watch(self._calls._waits, id, self.name)
 
-    async def cancel_task(self, task_id: str) -> bool:
+    async def cancel_task(self, task_id: str, *, actor: str = "") -> bool:
         """Cancel one task."""
-        return await self._calls._store.tasks.cancel(task_id, self.name)
+        return await self._calls._store.tasks.cancel(task_id, self.name, named(actor, "cancel_task", self.name, task_id))
 
     async def get_dead_tasks(
         self, queue: str | None = None, *, batch_id: str | None = None, skip: int = 0, take: int = 50
@@ -173,17 +174,23 @@ class Tenant(TenantTaskCalls):
         batch_id: str | None = None,
         count: int | None = 100,
         max_attempts: int | None = None,
+        actor: str = "",
     ) -> int:
         """Make the tenant's dead letters ready again; how many."""
         return await self._calls.retry_dead_tasks(
-            queue, tenant=self.name, batch_id=batch_id, count=count, max_attempts=max_attempts
+            queue,
+            tenant=self.name,
+            batch_id=batch_id,
+            count=count,
+            max_attempts=max_attempts,
+            actor=actor,
         )
 
     async def discard_dead_tasks(
-        self, queue: str | None = None, *, batch_id: str | None = None, count: int | None = 100
+        self, queue: str | None = None, *, batch_id: str | None = None, count: int | None = 100, actor: str = ""
     ) -> int:
         """Drop the tenant's dead letters; how many."""
-        return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count)
+        return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count, actor=actor)
 
     async def get_tenant(self) -> TenantInfo | None:
         """The tenant's totals; None when nothing is kept of it."""
@@ -197,21 +204,21 @@ class Tenant(TenantTaskCalls):
             raise InvalidValue(f"tenant={shown(schedule.tenant)}: this is the handle of tenant {self.name}")
         await self._calls._upsert(schedule, handler, args, kwargs)
 
-    async def cancel_schedule(self, id: str) -> bool:
+    async def cancel_schedule(self, id: str, *, actor: str = "") -> bool:
         """Delete a schedule; False where the tenant has none of that id."""
-        return await self._calls.cancel_schedule(id, self.name)
+        return await self._calls.cancel_schedule(id, self.name, actor=actor)
 
-    async def trigger_schedule(self, id: str) -> bool:
+    async def trigger_schedule(self, id: str, *, actor: str = "") -> bool:
         """Enqueue a schedule's task now; False for an unknown one, and a unique one of which a task is there."""
-        return await self._calls.trigger_schedule(id, self.name)
+        return await self._calls.trigger_schedule(id, self.name, actor=actor)
 
-    async def pause_schedule(self, id: str) -> bool:
+    async def pause_schedule(self, id: str, *, actor: str = "") -> bool:
         """Let a schedule rest; False where the tenant has none of that id."""
-        return await self._calls.pause_schedule(id, self.name)
+        return await self._calls.pause_schedule(id, self.name, actor=actor)
 
-    async def resume_schedule(self, id: str) -> bool:
+    async def resume_schedule(self, id: str, *, actor: str = "") -> bool:
         """Let a paused schedule go on; False where the tenant has none of that id."""
-        return await self._calls.resume_schedule(id, self.name)
+        return await self._calls.resume_schedule(id, self.name, actor=actor)
 
     async def get_schedule(self, id: str) -> ScheduleInfo | None:
         """A schedule, with its next occurrence and its last runs."""

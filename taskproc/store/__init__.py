@@ -21,6 +21,7 @@ from taskproc.store.batches import Batches
 from taskproc.store.checkup import judge, look
 from taskproc.store.dead import DeadLetters
 from taskproc.store.explain import Explaining
+from taskproc.store.journal import Journal
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
@@ -70,6 +71,7 @@ class Store:
         self.dead = DeadLetters(scripts, self._ledger, self._payload, sealer)
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
+        self.journal = Journal(scripts, self._ledger)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
