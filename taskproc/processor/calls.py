@@ -1,6 +1,7 @@
 """All calls of a processor; what is left is to run it."""
 
 from taskproc.processor.batches import BatchesAndTasks
+from taskproc.processor.control import TenantControl
 from taskproc.processor.inspection import Inspection
 from taskproc.processor.journal import JournalCalls
 from taskproc.processor.limits import LimitCalls
@@ -8,5 +9,5 @@ from taskproc.processor.queues import QueuesAndControl
 from taskproc.processor.schedules import ScheduleCalls
 
 
-class Calls(BatchesAndTasks, QueuesAndControl, LimitCalls, ScheduleCalls, JournalCalls, Inspection):
+class Calls(BatchesAndTasks, QueuesAndControl, LimitCalls, ScheduleCalls, JournalCalls, TenantControl, Inspection):
     """Everything that a processor can be asked, but for running tasks."""

@@ -161,6 +161,10 @@ class Tenant(TenantTaskCalls):
         """Cancel one task."""
         return await self._calls._store.tasks.cancel(task_id, self.name, named(actor, "cancel_task", self.name, task_id))
 
+    async def cancel_all(self, *, queue: str | None = None, actor: str = "") -> int:
+        """Cancel all that the tenant has waiting or running, or what of it is in a queue; how many tasks that are."""
+        return await self._calls.cancel_tenant(self.name, queue=queue, actor=actor)
+
     async def get_dead_tasks(
         self, queue: str | None = None, *, batch_id: str | None = None, skip: int = 0, take: int = 50
     ) -> list[TaskInfo]:

@@ -19,6 +19,7 @@ from taskproc.sealing import Sealer
 from taskproc.store.audit import Audit
 from taskproc.store.batches import Batches
 from taskproc.store.checkup import judge, look
+from taskproc.store.control import Control
 from taskproc.store.dead import DeadLetters
 from taskproc.store.explain import Explaining
 from taskproc.store.journal import Journal
@@ -72,6 +73,7 @@ class Store:
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
         self.journal = Journal(scripts, self._ledger)
+        self.control = Control(scripts, self._ledger)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
