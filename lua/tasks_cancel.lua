@@ -33,9 +33,9 @@ local tasks, looked, over = tasks_page(P, seg, kind, q, first, count)
 local places = {}
 for i, task in ipairs(tasks) do places[i] = kind == 'r' and task[1] or task[2] end
 redis.call('ZREM', key(P, 'cx'), '') -- the first write, which a full Redis lets through
+local left = kind == 'd'
 if kind == 'd' then delayed_rid(P, b, q, seg, places)
-elseif looked > 0 then ready_rid(P, b, q, seg, places, first == 0 and looked) end
+elseif looked > 0 then left = ready_rid(P, b, q, seg, places, first == 0 and looked) end
 for _, task in ipairs(tasks) do task_gone(P, now_ms, us, b, task[3]) end
 if #tasks > 0 then journal(P, entry, #tasks, true) end
-local strict = kind == 'r' and redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo'
-return ledger_keep(P, call, {'ok', #tasks, over and -1 or strict and first + looked or 0})
+return ledger_keep(P, call, {'ok', #tasks, over and -1 or left and 0 or first + looked})

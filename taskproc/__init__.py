@@ -59,6 +59,7 @@ from taskproc.processor.tenant import Tenant
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo, ScheduleRun
 from taskproc.serializing import Serializer
+from taskproc.steering import Moved
 
 __all__ = [
     "ArgumentError",
@@ -84,6 +85,7 @@ __all__ = [
     "JournalEntry",
     "LimitInfo",
     "Middleware",
+    "Moved",
     "NoSuchModule",
     "NotFound",
     "NotReady",

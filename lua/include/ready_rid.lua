@@ -1,6 +1,6 @@
 -- Takes tasks out of a ready list by their places, which rise. upto: where it is given, they are all the tasks among so many
 -- entries at its head, which then leave it. Else, and in a strict queue, whose tickets count entries, empty ones stay that claims
--- skip. A list of nothing else is dropped and leaves its line.
+-- skip. A list of nothing else is dropped and leaves its line. Returns whether they have left the list's head.
 local function ready_rid(P, b, q, seg, places, upto)
   local list, record, field = key(P, 'b', seg, 'r', q), key(P, 'b', b.id), 'tombs:' .. seg .. ':' .. q
   local strict = redis.call('HGET', key(P, 'q', q), 'mode') == 'fifo'
@@ -23,4 +23,5 @@ local function ready_rid(P, b, q, seg, places, upto)
     if seg ~= b.id then redis.call('SREM', key(P, 'b', b.id, 'segs'), seg .. ':r:' .. q) end
   end
   if #places > 0 then unready(P, q, b.tenant, #places) end
+  return upto and not strict
 end

@@ -1,8 +1,8 @@
--- Tasks of one of a segment's lists (kind r, d or x), n entries from a place on: {place, local id, body, score or "", 0} each, less
--- empty ones; and how many entries were looked at: fewer than n at the list's end, or where they are large.
-local function tasks_page(P, seg, kind, q, first, n)
+-- Tasks of one of a segment's lists (kind r, d or x), n entries from a place on, but no more than 500 kB or so unless all are
+-- wanted: {place, local id, body, score or ""} each, less empty ones; how many entries were looked at; whether that was the end.
+local function tasks_page(P, seg, kind, q, first, n, all)
   local out, looked, bytes = {}, 0, 0
-  while looked < n and bytes < 500000 do
+  while looked < n and (all or bytes < 500000) do
     local size = math.min(25, n - looked)
     local last, ids, scores, bodies = first + looked + size - 1, {}, {}, nil
     if kind == 'r' then

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from taskproc.errors import InvalidValue
 from taskproc.journal import noted
 from taskproc.processor.connected import Connected
-from taskproc.values import queue_name, tenant_name
+from taskproc.steering import Moved
+from taskproc.values import queue_name, shown, tenant_name
 
 
 class TenantControl(Connected):
@@ -14,9 +16,21 @@ class TenantControl(Connected):
         """Cancel all that a tenant has waiting or running, or what of it is in a queue; how many tasks that are.
 
         Its batches are cancelled as by ``cancel_batch``; in a queue alone, and where tasks are single, each task as by
-        ``cancel_task``. Dead letters of what has ended stay. What is enqueued meanwhile goes on, and what batches fire as they
-        are cancelled. Raises InvalidValue.
+        ``cancel_task``. Dead letters of what has ended stay. What is enqueued meanwhile goes on, and so does what batches
+        fire as they are cancelled. Raises InvalidValue.
         """
         chosen = None if queue is None else queue_name(queue)
         entry = noted(actor, "cancel_tenant", tenant_name(tenant), queue=chosen).entry(steps=True)
         return await self._store.control.cancel(tenant, chosen, entry)
+
+    async def move_tasks(self, tenant: str, from_queue: str, to_queue: str, *, actor: str = "") -> Moved:
+        """Move a tenant's ready and delayed tasks and dead letters of a queue to another, in their order; how many.
+
+        They join the end of its line. Running ones finish where they are, and go back there where they are tried again.
+        Payloads are sealed anew; those that can't be opened stay: ``stayed`` of the answer has their ids. A queue's limit
+        refuses nothing here. Raises InvalidValue, also for a batch that has tasks in 64 queues.
+        """
+        if queue_name(from_queue) == queue_name(to_queue):
+            raise InvalidValue(f"to_queue={shown(to_queue)}: it is the queue in which they are")
+        entry = noted(actor, "move_tasks", tenant_name(tenant), from_queue, to_queue=to_queue).entry(steps=True)
+        return await self._store.moving.move(tenant, from_queue, to_queue, entry)

@@ -17,6 +17,7 @@ from taskproc.processor.calls import Calls
 from taskproc.processor.watching import watch
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
+from taskproc.steering import Moved
 from taskproc.values import Duration, milliseconds, shown, tenant_name
 
 P = ParamSpec("P")
@@ -164,6 +165,10 @@ class Tenant(TenantTaskCalls):
     async def cancel_all(self, *, queue: str | None = None, actor: str = "") -> int:
         """Cancel all that the tenant has waiting or running, or what of it is in a queue; how many tasks that are."""
         return await self._calls.cancel_tenant(self.name, queue=queue, actor=actor)
+
+    async def move_tasks(self, from_queue: str, to_queue: str, *, actor: str = "") -> Moved:
+        """Move the tenant's waiting tasks and dead letters of a queue to another; how many."""
+        return await self._calls.move_tasks(self.name, from_queue, to_queue, actor=actor)
 
     async def get_dead_tasks(
         self, queue: str | None = None, *, batch_id: str | None = None, skip: int = 0, take: int = 50

@@ -111,6 +111,20 @@ class Scripts(Protocol):
     async def tasks_cancel(
         self, call: Json, tenant: str, seg: str, kind: str, queue: str, first: int, count: int, entry: str
     ) -> Reply: ...
+    async def tasks_move(
+        self,
+        call: Json,
+        tenant: str,
+        seg: str,
+        kind: str,
+        queue: str,
+        to: str,
+        ids: Json,
+        last: int,
+        entry: str,
+        *tasks: bytes,
+    ) -> Reply: ...
+    async def tasks_read(self, tenant: str, seg: str, kind: str, queue: str, first: int, count: int, tail: int) -> Reply: ...
     async def tenant_cancel(self, call: Json, tenant: str, after: str, until: str, fire: int, entry: str) -> Reply: ...
     async def tenant_list(self, skip: int, take: int) -> Reply: ...
     async def tenant_lists(self, tenant: str, queue: str, after: str, until: str) -> Reply: ...
@@ -129,7 +143,7 @@ READS = frozenset({
     "audit_ready", "audit_run", "batch_explain", "batch_get", "batch_list", "batch_running", "dead_batches",
     "dead_tasks", "instance_open", "journal_list", "limit_list",
     "queue_list", "queue_read", "queue_tasks", "schedule_due", "schedule_list",
-    "task_read", "tenant_list", "tenant_lists", "tenant_read", "unique_read", "worker_list",
+    "task_read", "tasks_read", "tenant_list", "tenant_lists", "tenant_read", "unique_read", "worker_list",
 })  # fmt: skip
 """Scripts that change nothing that a caller would have to know: a lost answer is not an unknown outcome."""
 
