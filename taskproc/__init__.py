@@ -59,7 +59,7 @@ from taskproc.processor.tenant import Tenant
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo, ScheduleRun
 from taskproc.serializing import Serializer
-from taskproc.steering import Moved
+from taskproc.steering import Moved, PurgeReport
 
 __all__ = [
     "ArgumentError",
@@ -92,6 +92,7 @@ __all__ = [
     "OutcomeUnknown",
     "PayloadTooLarge",
     "Progress",
+    "PurgeReport",
     "QueueInfo",
     "QuotaExceeded",
     "RateLimited",

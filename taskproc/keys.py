@@ -25,7 +25,8 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("m", "hash", "schema, paused", "stays"),
+    Key("m", "hash", "schema, paused, rules (there are rules of tenants)", "stays"),
+    Key("rules", "hash", "t: and a tenant → that it takes no new tasks", "purged"),
     Key("queues", "set", "names of queues in use", "pruned with the last tenant"),
     Key(
         "q:<queue>",

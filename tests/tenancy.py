@@ -65,7 +65,8 @@ async def bury(instance: Instance) -> None:
 async def healthy(proc: TaskProcessor) -> None:
     """An audit finds nothing."""
     report = await proc.audit()
-    assert (report.differences, report.unsure) == ((), ())
+    wrong = [*map(str, report.differences), *report.unsure]
+    assert not wrong, wrong
 
 
 def belongings(instance: Instance, tenant: str, batches: list[str]) -> list[str]:

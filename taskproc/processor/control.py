@@ -5,8 +5,8 @@ from __future__ import annotations
 from taskproc.errors import InvalidValue
 from taskproc.journal import noted
 from taskproc.processor.connected import Connected
-from taskproc.steering import Moved
-from taskproc.values import queue_name, shown, tenant_name
+from taskproc.steering import Moved, PurgeReport
+from taskproc.values import Duration, milliseconds, queue_name, shown, tenant_name
 
 
 class TenantControl(Connected):
@@ -34,3 +34,13 @@ class TenantControl(Connected):
             raise InvalidValue(f"to_queue={shown(to_queue)}: it is the queue in which they are")
         entry = noted(actor, "move_tasks", tenant_name(tenant), from_queue, to_queue=to_queue).entry(steps=True)
         return await self._store.moving.move(tenant, from_queue, to_queue, entry)
+
+    async def purge_tenant(self, tenant: str, *, actor: str = "", timeout: Duration = 60) -> PurgeReport:
+        """Delete all of a tenant, and look through all keys for what may be left; what was found the report tells.
+
+        The tenant takes no new tasks meanwhile. What runs is told to stop and waited for: NotReady is raised where it
+        still runs when the time is over; the tenant then takes no new tasks, and the same call goes on. The journal
+        keeps its entries. Schedules that code declares come back with the next worker. Raises InvalidValue.
+        """
+        noted_ = noted(actor, "purge_tenant", tenant_name(tenant))
+        return await self._store.purging.purge(tenant, noted_, milliseconds("timeout", timeout) / 1000)

@@ -30,6 +30,7 @@ from taskproc.store.limits import Limits
 from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
 from taskproc.store.moving import Moving
+from taskproc.store.purging import Purging
 from taskproc.store.queues import Queues
 from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import bind
@@ -75,6 +76,7 @@ class Store:
         self.limits = Limits(scripts, self._ledger)
         self.journal = Journal(scripts, self._ledger)
         self.control = Control(scripts, self._ledger)
+        self.purging = Purging(self.wire, self.prefix, scripts, self._ledger, self.control, self.queues, patience)
         self.moving = Moving(scripts, self._ledger, self.control, self._payload, sealer)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.explaining = Explaining(scripts, self.batches, self.queues)
