@@ -9,7 +9,8 @@
 --   3 tenant str
 --   4 skip int (so many that were left before)
 -- Returns: {"ok", ids of those that are gone in a row, how many were left since their tasks run, 1 at the end}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_stop, batch_forget
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_quiet, batch_stop,
+--   batch_forget
 -- Cost: O(n × queues) for 100 batches, 1,000 keys or so at most
 local slot = KEYS[1]
 local P, call, tenant, skip = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4])
@@ -24,7 +25,7 @@ for _, batch in ipairs(found) do
   if budget <= 0 then break end
   local b = batch_read(P, batch)
   if b.state == 'running' then
-    b.continuations = 0
+    batch_quiet(P, b)
     batch_stop(P, now_ms, us, b)
   end
   local keys, more = batch_forget(P, now_ms, batch, 0)

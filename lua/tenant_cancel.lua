@@ -12,7 +12,8 @@
 --   7 entry str (for the journal, as include/journal.lua has it; each part adds to it)
 -- Returns: {"ok", how many tasks, after ("" at the end), until, broken}; broken: those left out since their keys can't be used;
 --   {"stale"}
--- Includes: guard, now, apart, ledger_find, ledger_keep, batch_read, batch_stop, journal
+-- Includes: guard, now, apart, ledger_find, ledger_keep, batch_read, batch_quiet, batch_stop,
+--   journal
 -- Cost: O(n × queues) for 250 batches, 1,000 keys or so at most
 local slot = KEYS[1]
 local P, call, tenant, after, before, fires = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
@@ -30,7 +31,7 @@ redis.call('ZREM', list, '') -- the first write, which a full Redis lets through
 local function stop(batch)
   local b = batch_read(P, batch)
   if b.state ~= 'running' or b.remaining == 0 then return 0 end
-  if fires == '0' then b.continuations = 0 end
+  if fires == '0' then batch_quiet(P, b) end
   local _, queues = string.gsub(redis.call('HGET', key(P, 'b', batch), 'queues') or '', '%S+', '')
   budget = budget - 20 - 9 * queues - 3 * redis.call('SCARD', key(P, 'b', batch, 'segs')) - b.continuations
   batch_stop(P, now_ms, us, b)

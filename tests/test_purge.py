@@ -23,7 +23,7 @@ async def content(instance: Instance, proc: TaskProcessor, tenant: str) -> Any:
 
 
 def traces(instance: Instance, *texts: str) -> list[str]:
-    """All keys that have one of some texts in their names or anywhere in their values, but the journal and replay records."""
+    """All keys that have one of some texts in their names or in their values, but the journal and replay records."""
     found = []
     for name in instance.client.scan_iter(f"{{{instance.name}}}:*", count=1000):
         plain = name.split(b"}:", 1)[1]
@@ -199,13 +199,13 @@ async def test_the_proof_finds_what_is_left(instance: Instance) -> None:
             "ring:q acme": lambda n: put.zadd(n, {"acme": 1}), "tenants acme": lambda n: put.zadd(n, {"acme": 1}),
             "idle acme": lambda n: put.zadd(n, {"acme": 1}), "slimits tacme": lambda n: put.hset(n, "tacme", 1),
             "rules t:acme": lambda n: put.hset(n, "t:acme", "{}"), f"run {batch}x": lambda n: put.hset(n, f"{batch}x", "q"),
-            f"leases {batch}x": lambda n: put.zadd(n, {f"{batch}x": 1}), f"cx {batch}x": lambda n: put.zadd(n, {f"{batch}x": 1}),
-            f"settled {batch}:q": lambda n: put.zadd(n, {f"{batch}:q": 1}),
+            f"leases {batch}x": lambda n: put.zadd(n, {f"{batch}x": 1}), f"cx {batch}x": lambda n: put.zadd(n,
+            {f"{batch}x": 1}), f"settled {batch}:q": lambda n: put.zadd(n, {f"{batch}:q": 1}),
             f"staging {batch}+y": lambda n: put.zadd(n, {f"{batch}+y": 1}),
-            f"unlock {batch}": lambda n: put.zadd(n, {batch: 1}), f"delayed {batch}:q": lambda n: put.zadd(n, {f"{batch}:q": 1}),
-            f"dead:q {batch}": lambda n: put.zadd(n, {batch: 1}), f"park:l:q {batch}!l": lambda n: put.zadd(n, {f"{batch}!l": 1}),
-            f"lim:l {batch}x": lambda n: put.sadd(n, f"{batch}x"), "uniq digest": lambda n: put.hset(n, "digest", batch + "x"),
-            f"fifo:q {batch}:1": lambda n: put.rpush(n, f"{batch}:1"),
+            f"unlock {batch}": lambda n: put.zadd(n, {batch: 1}), f"delayed {batch}:q": lambda n: put.zadd(n,
+            {f"{batch}:q": 1}), f"dead:q {batch}": lambda n: put.zadd(n, {batch: 1}), f"park:l:q {batch}!l": lambda n:
+            put.zadd(n, {f"{batch}!l": 1}), f"lim:l {batch}x": lambda n: put.sadd(n, f"{batch}x"), "uniq digest": lambda
+            n: put.hset(n, "digest", batch + "x"), f"fifo:q {batch}:1": lambda n: put.rpush(n, f"{batch}:1"),
         }  # fmt: skip
         for name, store in made.items():
             store(prefix + name.partition(" ")[0])
