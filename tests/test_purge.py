@@ -149,7 +149,7 @@ def cut_after(proc: TaskProcessor, steps: int) -> None:
     """Let the purge of a processor end after so many of its steps."""
     real, left = proc._store.purging._scripts, [steps]
 
-    class Scripts_:
+    class Cutting:
         def __getattr__(self, name: str) -> Any:
             def call(*args: Any) -> Any:
                 left[0] -= 1
@@ -159,7 +159,7 @@ def cut_after(proc: TaskProcessor, steps: int) -> None:
 
             return call
 
-    made: Any = Scripts_()
+    made: Any = Cutting()
     proc._store.purging._scripts = proc._store.control._scripts = made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from taskproc.errors import InvalidValue
 from taskproc.journal import noted
 from taskproc.processor.connected import Connected
@@ -44,3 +46,12 @@ class TenantControl(Connected):
         """
         noted_ = noted(actor, "purge_tenant", tenant_name(tenant))
         return await self._store.purging.purge(tenant, noted_, milliseconds("timeout", timeout) / 1000)
+
+    def export_tenant(self, tenant: str) -> AsyncIterator[bytes]:
+        """All that is kept of a tenant as lines of JSON, a page at a time: the tenant, its rules, schedules, batches, tasks.
+
+        Each object has its ``type``; the last, of type ``end``, counts the others. Work may go on: what waits the whole
+        time is there, what changes its place meanwhile may come twice, or, where a worker hands it back, not at all.
+        Raises InvalidValue.
+        """
+        return self._store.exporting.lines(tenant_name(tenant))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
@@ -165,6 +165,10 @@ class Tenant(TenantTaskCalls):
     async def cancel_all(self, *, queue: str | None = None, actor: str = "") -> int:
         """Cancel all that the tenant has waiting or running, or what of it is in a queue; how many tasks that are."""
         return await self._calls.cancel_tenant(self.name, queue=queue, actor=actor)
+
+    def export(self) -> AsyncIterator[bytes]:
+        """All that is kept of the tenant as lines of JSON."""
+        return self._calls.export_tenant(self.name)
 
     async def move_tasks(self, from_queue: str, to_queue: str, *, actor: str = "") -> Moved:
         """Move the tenant's waiting tasks and dead letters of a queue to another; how many."""

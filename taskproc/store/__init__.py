@@ -22,6 +22,7 @@ from taskproc.store.checkup import judge, look
 from taskproc.store.control import Control
 from taskproc.store.dead import DeadLetters
 from taskproc.store.explain import Explaining
+from taskproc.store.exporting import Exporting
 from taskproc.store.journal import Journal
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
@@ -79,6 +80,10 @@ class Store:
         self.purging = Purging(self.wire, self.prefix, scripts, self._ledger, self.control, self.queues, patience)
         self.moving = Moving(scripts, self._ledger, self.control, self._payload, sealer)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
+        self.exporting = Exporting(
+            self.wire, self.prefix, scripts, self.control, self.batches, self.queues, self.schedules, self._payload, sealer,
+            patience,
+        )  # fmt: skip
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
