@@ -220,3 +220,15 @@ def test_a_full_redis_lets_all_be_cancelled(direct: Direct) -> None:
             assert direct.once(name, *args)[0] == b"ok"
     assert direct.counters(batch)[0] == "cancelled"
     assert direct.counts()[0] == 0
+
+
+def test_what_has_ended_stays_as_it_is(direct: Direct) -> None:
+    done, failed = direct.create(1), direct.create(1)
+    direct.settle(direct.claim(1))
+    direct.kill(1)
+    before = [direct.counters(batch) for batch in (done, failed)]
+    direct.client.hset(direct.key("b", done), "remaining", 1)
+    assert direct.once("tenant_cancel", "acme", "", "", 1, "")[1] == 0
+    direct.client.hset(direct.key("b", done), "remaining", 0)
+    assert [direct.counters(batch) for batch in (done, failed)] == before
+    assert direct.counts()[3] == 1

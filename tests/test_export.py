@@ -11,6 +11,7 @@ import pytest
 from taskproc import InvalidValue, TaskProcessor
 from tests import handlers
 from tests.building import noops
+from tests.direct import Direct
 from tests.harness import Instance
 from tests.tenancy import ODD, bury, fill, places
 
@@ -112,3 +113,17 @@ async def test_an_export_of_nobody(instance: Instance) -> None:
         ]  # fmt: skip
         with pytest.raises(InvalidValue):
             proc.export_tenant("")
+
+
+def test_readers_tell_nothing_of_others(direct: Direct) -> None:
+    batch = direct.create(1)
+    direct.client.hset(
+        direct.key("b", batch, "rec"), mapping={"0" * 10: "q\n" + "0" * 10 + ".", "0" * 10 + "o": "done 1 0 0\n"}
+    )
+    assert len(direct.call("records_read", "acme", batch, "0")) == 6
+    assert direct.call("records_read", "other", batch, "0") == []
+    direct.client.zadd(direct.key("tb", "other"), {batch: 1})
+    assert direct.call("tenant_lists", "other", "", "", "")[2:] == []
+    assert direct.call("tenant_lists", "acme", "", "", "")[2:] == [[batch.encode(), b"r", b"q", 1]]
+    assert direct.call("tenant_lists", "acme", "", "", str(direct.now * 1000 - 1))[2:] == []
+    direct.client.delete(direct.key("tb", "other"), direct.key("b", batch, "rec"))

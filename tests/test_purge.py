@@ -12,6 +12,7 @@ from taskproc.store.belongings import Walk
 from taskproc.store.scripts import Scripts
 from tests import handlers, limited
 from tests.building import naps, noops
+from tests.direct import Direct
 from tests.harness import MODES, Instance
 from tests.tenancy import ODD, bury, fill, healthy, places
 
@@ -238,3 +239,9 @@ async def test_arguments_of_a_purge(instance: Instance) -> None:
         assert await proc.get_journal() == []
         report = await proc.purge_tenant("nobody")
         assert (report.keys, report.left) == (0, ())
+
+
+def test_schedules_that_are_gone_end_no_purge_late(direct: Direct) -> None:
+    member = "id\0" + "s" * 22
+    direct.client.zadd(direct.key("ts", "acme"), {member: 0, "broken": 0})
+    assert direct.once("purge_schedules", "acme") == [b"ok", 2, 0]
