@@ -56,18 +56,26 @@ class Noted:
         return orjson.dumps(fields).decode()
 
 
-def noted(actor: object, what: str, tenant: str | None = "", subject: str = "", **detail: object) -> Noted:
-    """What a call notes. Raises InvalidValue for an actor that is no text of up to 200 bytes."""
-    return Noted(text("actor", actor, LONGEST_ACTOR), what, tenant or "", subject[:LONGEST_DETAIL], detail)
+def noted(actor: object, what: str, tenant: object = "", subject: object = "", **detail: object) -> Noted:
+    """What a call notes. Raises InvalidValue for an actor that is no text of up to 200 bytes; the rest the call refuses."""
+    return Noted(text("actor", actor, LONGEST_ACTOR), what, _text(tenant), _text(subject), detail)
 
 
-def named(actor: object, what: str, tenant: str | None = "", subject: str = "", **detail: object) -> str:
+def named(actor: object, what: str, tenant: object = "", subject: object = "", **detail: object) -> str:
     """The entry of a call that programs make all the time, which is noted only where it names an actor."""
-    found = noted(actor, what, tenant, subject, **detail)
-    return found.entry() if found.actor else NOTHING
+    if not text("actor", actor, LONGEST_ACTOR):
+        return NOTHING
+    return noted(actor, what, tenant, subject, **detail).entry()
+
+
+def _text(value: object) -> str:
+    """A text that can be encoded, not too long."""
+    return value[:LONGEST_DETAIL].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _plain(value: object) -> object:
     if isinstance(value, str):
-        return value[:LONGEST_DETAIL]
-    return value if isinstance(value, int | float | bool) else shown(value)
+        return _text(value)
+    if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**53):
+        return value
+    return _text(shown(value))
