@@ -1,4 +1,4 @@
-"""The worst stall that another client of Redis sees in the three cases with a million tasks, and how fast a cancel is.
+"""The worst stall that another client of Redis sees in the cases with a million tasks, and how fast a cancel is.
 
 A process of its own sends PING after PING and keeps the longest answer. Without any load it is measured as well: on a busy
 machine the scheduler alone makes an answer late.
@@ -93,7 +93,49 @@ async def due_at_once(server: Server, tasks: int, found: Found) -> None:
         await running
 
 
-CASES: tuple[Callable[[Server, int, Found], Coroutine[None, None, None]], ...] = (quiet, enqueued, due_at_once)
+async def steered(server: Server, tasks: int, found: Found) -> None:
+    """A tenant's tasks are moved, and the tenant is purged: of one batch, of single tasks, and of 10,000 batches."""
+    async with TaskProcessor(server.url) as proc:
+        for case in ("one batch", "single tasks", "10,000 batches"):
+            if case == "one batch":
+                await enqueue(proc, tasks)
+            elif case == "single tasks":
+                await asyncio.gather(*(singles(proc, tasks // 10 // 50) for _ in range(50)))
+            else:
+                for _ in range(100):
+                    await asyncio.gather(*(enqueue(proc, max(1, tasks // 10_000)) for _ in range(100)))
+            await proc.enqueue_task("default", "neighbour", noop, 1)
+            if case == "one batch":
+                async with timed(server, found, "move"):
+                    moved = await proc.move_tasks("acme", "default", "other")
+                assert moved == tasks
+            if case == "single tasks":
+                async with timed(server, found, "cancel all of single tasks"):
+                    assert await proc.cancel_tenant("acme") == tasks // 10 // 50 * 50
+            async with timed(server, found, f"purge of {case}"):
+                report = await proc.purge_tenant("acme", timeout=600)
+            assert report.is_gone
+            found[f"purge of {case}: keys"] = report.keys
+        tenants = await proc.get_tenants()
+        assert [(info.tenant, info.remaining) for info in tenants] == [("neighbour", 3)]
+
+
+async def singles(proc: TaskProcessor, count: int) -> None:
+    """So many single tasks, one after the other."""
+    for n in range(count):
+        await proc.enqueue_task("default", "acme", noop, n)
+
+
+@contextlib.asynccontextmanager
+async def timed(server: Server, found: Found, name: str) -> AsyncIterator[None]:
+    """Probe meanwhile, and note how long it takes."""
+    async with probed(server, found, name):
+        began = time.perf_counter()
+        yield
+        found[f"{name}: seconds"] = time.perf_counter() - began
+
+
+CASES: tuple[Callable[[Server, int, Found], Coroutine[None, None, None]], ...] = (quiet, enqueued, due_at_once, steered)
 
 
 def measure(run: Run, number: int) -> None:

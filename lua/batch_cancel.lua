@@ -7,11 +7,12 @@
 --   2 call json (as include/ledger_find.lua has it)
 --   3 batch str
 --   4 tenant str (or empty: whoever's)
+--   5 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"unknown"}; {"settled"} when nothing is left to cancel; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_stop
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_stop, journal
 -- Cost: O(queues × segments)
 local slot = KEYS[1]
-local P, call, batch, tenant = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
+local P, call, batch, tenant, entry = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
@@ -23,4 +24,5 @@ if not live and not (b.state == 'failed' and redis.call('EXISTS', key(P, 'b', ba
 end
 local now_ms, us = now()
 batch_stop(P, now_ms, us, b)
+journal(P, entry, b.remaining)
 return ledger_keep(P, call, {'ok'})

@@ -7,12 +7,14 @@
 --   2 call json (as include/ledger_find.lua has it)
 --   3 tasks json ({batch, queue, local id}, at most 100)
 --   4 attempts int (max_attempts from now on; 0: as before)
+--   5 entry str (for the journal, as include/journal.lua has it); each call of several adds to it
 -- Returns: {"ok", how many}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set, dead_take, push,
---   tenant_settle, kept, record_again, changed, letter_lock
+--   tenant_settle, kept, record_again, changed, letter_lock, journal
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
+local entry = ARGV[5]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
@@ -49,4 +51,5 @@ for _, task in ipairs(tasks) do
     count = count + 1
   end
 end
+if count > 0 then journal(P, entry, count, true) end
 return ledger_keep(P, call, {'ok', count})

@@ -9,11 +9,12 @@
 --   3 limit str (digest of the handler's name)
 --   4 mark str (empty: the code's word; an exclamation mark: an operator's)
 --   5 value str (JSON as include/limit_values.lua reads it; empty: it says nothing any more)
+--   6 entry str (for the journal, as include/journal.lua has it); noted where it changes anything
 -- Returns: {"ok", 1 if it said something else before}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, limit_next
+-- Includes: guard, now, ledger_find, ledger_keep, limit_next, journal
 -- Cost: O(queues in which tasks wait)
 local slot = KEYS[1]
-local P, call, limit, mark, value = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local P, call, limit, mark, value, entry = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
@@ -22,5 +23,8 @@ local limits = key(P, 'limits')
 local changed = (redis.call('HGET', limits, limit .. mark) or '') ~= value
 redis.call('HDEL', limits, limit .. mark)
 if value ~= '' then redis.call('HSET', limits, limit .. mark, value) end
-if changed then limit_next(P, us, limit) end
+if changed then
+  journal(P, entry)
+  limit_next(P, us, limit)
+end
 return ledger_keep(P, call, {'ok', changed and 1 or 0})

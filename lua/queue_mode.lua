@@ -7,12 +7,13 @@
 --   1 prefix str
 --   2 queue str
 --   3 mode str (fair or fifo)
+--   4 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"busy", how many are ready}; {"more"}: call again, the line still holds tickets of tasks
 --   that were cancelled
--- Includes: guard, tickets_drop
+-- Includes: guard, tickets_drop, journal
 -- Cost: O(n) for 500 tickets
 local slot = KEYS[1]
-local P, q, mode = ARGV[1], ARGV[2], ARGV[3]
+local P, q, mode, entry = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 guard(slot)
 local record = key(P, 'q', q)
 local now_mode = redis.call('HGET', record, 'mode') or 'fair'
@@ -23,4 +24,5 @@ if waiting > 0 then return {'busy', waiting} end
 if not tickets_drop(P, q, 500) then return {'more'} end
 redis.call('UNLINK', key(P, 'ring', q))
 if mode == 'fifo' then redis.call('HSET', record, 'mode', mode) else redis.call('HDEL', record, 'mode') end
+journal(P, entry)
 return {'ok'}

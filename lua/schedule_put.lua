@@ -15,13 +15,15 @@
 --   9 coded str (digest of what the code says; empty for an upsert at run time)
 --   10 fields json ({name, value...}: spec, handler, queue, unique)
 --   11 body bytes (of its tasks, without their local ids)
+--   12 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"again", the anchor that holds}; {"full", the tenant's limit, how many there are}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, schedule_read, schedule_index, schedule_room
+-- Includes: guard, now, ledger_find, ledger_keep, schedule_read, schedule_index, schedule_room,
+--   journal
 -- Cost: O(log schedules)
 local slot = KEYS[1]
 local P, call, sid, tenant, id = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local rule, anchor, next, coded = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local fields, body = cjson.decode(ARGV[10]), ARGV[11]
+local fields, body, entry = cjson.decode(ARGV[10]), ARGV[11], ARGV[12]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
@@ -53,4 +55,5 @@ if s.coded then
 end
 redis.call('ZADD', key(P, 'ts', tenant), 0, id .. '\0' .. sid)
 schedule_index(P, now_ms, s, s.next)
+journal(P, entry)
 return ledger_keep(P, call, {'ok'})

@@ -9,12 +9,13 @@
 --   3 task str (32 characters)
 --   4 tenant str (or empty: whoever's)
 --   5 cursor str (empty at first)
+--   6 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"running"}; {"dead"}; {"more", cursor}; {"unknown"}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, task_held, task_seek, waits_in, due_index, segment_shrink,
---   tombstone, task_gone
+--   tombstone, task_gone, journal
 -- Cost: O(1), or O(window) for a ready task
 local slot = KEYS[1]
-local P, call, task, tenant, cursor = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local P, call, task, tenant, cursor, entry = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 guard(slot)
 local known = ledger_find(P, call)
 if known then return known end
@@ -30,6 +31,7 @@ end
 if place[1] == 'dead' then return ledger_keep(P, call, {'dead'}) end
 
 redis.call('ZREM', key(P, 'cx'), task)
+journal(P, entry)
 if place[1] == 'running' then
   redis.call('ZADD', key(P, 'cx'), now_ms, task)
   redis.call('PUBLISH', P .. 'cancel', task)

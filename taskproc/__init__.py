@@ -28,6 +28,7 @@ from taskproc.errors import (
 )
 from taskproc.handlers import method, task
 from taskproc.injection import Depends, inject
+from taskproc.journal import JournalEntry
 from taskproc.limits import LimitInfo
 from taskproc.model import (
     AttemptError,
@@ -59,6 +60,7 @@ from taskproc.processor.tenant import Tenant
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo, ScheduleRun
 from taskproc.serializing import Serializer
+from taskproc.steering import Moved, PurgeReport
 from taskproc.tenants import QueueRules, TenantRules, TenantState
 
 __all__ = [
@@ -82,14 +84,17 @@ __all__ = [
     "HandlerError",
     "HandlerInfo",
     "InvalidValue",
+    "JournalEntry",
     "LimitInfo",
     "Middleware",
+    "Moved",
     "NoSuchModule",
     "NotFound",
     "NotReady",
     "OutcomeUnknown",
     "PayloadTooLarge",
     "Progress",
+    "PurgeReport",
     "QueueInfo",
     "QueueRules",
     "QuotaExceeded",

@@ -118,6 +118,7 @@ KEYS = (
     Key("coded", "zset", "the same of schedules that code declares", "cancel, paused, over"),
     Key("over", "zset", "schedules that never fire again → since (ms)", "pruned"),
     Key("slimits", "hash", "how many schedules tenants may have: t and the tenant, or all", "stays"),
+    Key("journal", "list", "who has changed what, JSON, 10,000 entries at most", "stays"),
     Key("idem:<digest>", "string", "batch or task that an idempotency key made", "with its batch; PX for tasks"),
     Key("w:<worker>", "hash", "answer of the worker's last step", "PX 2 × lease"),
     Key("worker:<worker>", "string", "what a live worker says of itself", "PX 2 × lease"),

@@ -31,6 +31,8 @@ RateGiven = str | None | EllipsisType
 UNITS = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
 FASTEST = 100_000
 LONGEST_KEY, SHORTEST_DIGEST = 60, 22
+OF_TENANT = 2
+"""What Redis keeps of a limit whose key is the tenant; 1 of one with another key."""
 _RATE = re.compile(r"\s*(\d{1,9})\s*/\s*(s|min|h)\s*(?:burst\s+(\d{1,7})\s*)?")
 
 
@@ -83,7 +85,7 @@ class Limit:
     def told(self, name: str) -> dict[str, object]:
         """As Redis keeps it."""
         found: dict[str, object] = {"n": name, **values(self.max_concurrency, self.rate)}
-        return {**found, "k": 1} if self.key is not None else found
+        return found if self.key is None else {**found, "k": OF_TENANT if self.key == "tenant" else 1}
 
 
 def most_at_once(given: object) -> int | None:

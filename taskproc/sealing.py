@@ -149,6 +149,18 @@ class Sealer:
             place = schedule_place(tenant, queue, str(scheduled))
         return self._decrypted(tenant, place, self._verified(place, payload))
 
+    def reseal(
+        self, tenant: str, queue: str, to: str, batch: str, extension: Mapping[str, object], local: bytes, payload: bytes
+    ) -> bytes:
+        """The payload of a task that goes to another queue. What comes unsealed stays so. Raises as ``open`` does."""
+        plain = self.open(tenant, queue, batch, extension, local, payload)
+        if payload[:1] != SEAL:
+            return payload
+        scheduled = extension.get("s") if is_home_id(batch) else None
+        if scheduled is not None:
+            return self.seal_schedule(tenant, str(scheduled), to, plain)
+        return self.seal(tenant, owner_of(batch, extension.get("p")), to, local, plain)
+
     def seal_schedule(self, tenant: str, scheduled: str, queue: str, payload: bytes) -> bytes:
         """The payload of all of a schedule's tasks: they are made without those who have keys."""
         return self._sealed(tenant, schedule_place(tenant, queue, scheduled), handler_name(payload), payload)

@@ -33,8 +33,6 @@ class TenantState(StrEnum):
     """Nothing of it is claimed, and no schedule fires."""
     DRAINING = "draining"
     """What is there runs; nothing new is taken, and no schedule fires."""
-    PURGING = "purging"
-    """It is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,14 @@ from tests.servers import CHOSEN, CLUSTERED, Server, running
 from tests.sweep import Sweep
 
 # Their asserts are to tell as much as those of tests.
-pytest.register_assert_rewrite("tests.store_calls", "tests.store_machine", "tests.store_schedules", "tests.watching")
+pytest.register_assert_rewrite(
+    "tests.store_calls",
+    "tests.store_control",
+    "tests.store_machine",
+    "tests.store_schedules",
+    "tests.tenancy",
+    "tests.watching",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -114,9 +114,9 @@ class Instance:
         return float(seconds + us / 1e6)
 
     def keys(self) -> list[bytes]:
-        """All keys of the instance, but that of what the code says of limits, which stays."""
-        limits = f"{{{self.name}}}:limits".encode()
-        return sorted(name for name in self.client.scan_iter(f"{{{self.name}}}:*", count=1000) if name != limits)
+        """All keys of the instance, but the journal and that of what the code says of limits, which stay."""
+        stay = {f"{{{self.name}}}:{name}".encode() for name in ("limits", "journal")}
+        return sorted(name for name in self.client.scan_iter(f"{{{self.name}}}:*", count=1000) if name not in stay)
 
     def names(self, part: str = "", less: str | None = None) -> list[str]:
         """The names of its keys that have a part, and not another."""

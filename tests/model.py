@@ -323,7 +323,7 @@ class Model:
                 continue
             if not self.take(task.lock, task.id):
                 continue
-            task.state, task.attempts, count = "ready", 0, count + 1
+            task.state, task.attempts, task.claimed_at, count = "ready", 0, 0, count + 1
             if task_id in self.records:
                 self.records[task_id].outcome = ""
             task.batch.failed -= 1

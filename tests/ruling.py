@@ -14,7 +14,7 @@ ANY_PLACES = ("out", "aside", "tr:")
 def rule(direct: Direct, tenant: str | None = "acme", *, of_tier: str = "", wake: bool = True, **words: Any) -> None:
     """Set what holds for a tenant, for all (None) or for a tier, and let what it held up go on."""
     kind, name = ("tier", of_tier) if of_tier else ("all", "") if tenant is None else ("tenant", tenant)
-    answer = direct.once("rules_set", kind, name, to_json(words))
+    answer = direct.once("rules_set", kind, name, to_json(words), "")
     assert answer[0] == b"ok", answer
     if not wake:
         return

@@ -21,7 +21,7 @@ class StoreRules(StoreSchedules):
 
     def say(self, tenant: str, words: dict[str, Any]) -> None:
         """Set a rule, and let the tenant go on by it."""
-        assert self.once("rules_set", self.ledger(), "tenant", tenant, orjson.dumps(words))[0] == b"ok"
+        assert self.once("rules_set", self.ledger(), "tenant", tenant, orjson.dumps(words), "")[0] == b"ok"
         assert self.call("tenant_wake", tenant, "0") == [b"0"]
         if tenant not in self.model.rules.states:
             self.model.schedules.look_again(tenant)

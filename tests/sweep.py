@@ -90,7 +90,9 @@ class Sweep:
         plain = name.removeprefix(self.prefix)
         if plain.startswith("q:") and set(self.client.hkeys(name)) <= {b"mode", b"limit"}:
             return False  # how a queue is shared, and how long it may be, are settings and stay
-        return plain != "m" and not (plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) != -1)
+        return plain not in ("m", "journal") and not (
+            plain.split(":")[0] in ("p", "w", "worker", "idem") and self.client.pttl(name) != -1
+        )
 
     def _batches(self) -> list[str]:
         found = []

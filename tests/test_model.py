@@ -18,11 +18,11 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 from tests.model_limits import KINDS
 from tests.servers import Server
 from tests.store_calls import StoreCalls
+from tests.store_control import StoreControl
 from tests.store_machine import QUEUES, TENANTS
-from tests.store_rules import StoreRules
 
 
-class Store(StoreRules):
+class Store(StoreControl):
     """Holds the store against the model after every step."""
 
     looks = 0

@@ -112,7 +112,7 @@ def test_what_is_cancelled_while_its_tenant_stands_outside_leaves_nothing(direct
     rule(direct, s="paused")
     batch = direct.create(5)
     assert direct.claim(50) == []
-    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
     rule(direct, s=False)
     assert outside(direct) == {}
     assert not direct.named("aside")
@@ -179,18 +179,18 @@ def test_the_last_word_goes_before_the_tiers_and_that_before_the_one_for_all(dir
 
 def test_a_tier_that_is_not_there_is_refused(direct: Direct) -> None:
     with direct.unchanged():
-        assert direct.once("rules_set", "tenant", "acme", to_json({"tier": "gold"})) == [b"unknown"]
+        assert direct.once("rules_set", "tenant", "acme", to_json({"tier": "gold"}), "") == [b"unknown"]
     rule(direct, of_tier="gold", m=1)
     rule(direct, of_tier="gold")
-    assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"1"]
-    assert direct.once("rules_set", "tier", "gold", to_json(False)) == [b"ok", b"0"]
+    assert direct.once("rules_set", "tier", "gold", to_json(False), "") == [b"ok", b"1"]
+    assert direct.once("rules_set", "tier", "gold", to_json(False), "") == [b"ok", b"0"]
     assert not direct.named("tiers")
 
 
 def test_no_more_tiers_are_made_than_fit_in_one_look(direct: Direct) -> None:
     direct.client.hset(direct.key("tiers"), mapping={f"t{n}": "{}" for n in range(1_000)})
     with direct.unchanged():
-        assert direct.once("rules_set", "tier", "more", to_json({})) == [b"tiers", 1_000]
+        assert direct.once("rules_set", "tier", "more", to_json({}), "") == [b"tiers", 1_000]
     rule(direct, of_tier="t1", m=1)
     direct.client.delete(direct.key("tiers"))
 
@@ -326,7 +326,7 @@ def test_a_tenant_that_stood_outside_leaves_no_key(direct: Direct) -> None:
     rule(direct, m=1, **SECOND)
     batch = direct.create(3)
     direct.claim(5)
-    direct.once("batch_cancel", batch, "")
+    direct.once("batch_cancel", batch, "", "")
     assert direct.named("out")
 
 

@@ -46,7 +46,7 @@ def test_what_a_cancel_drops_counts_no_more(direct: Direct) -> None:
     direct.create(1, delay=10)
     direct.kill(1)
     assert waits(direct) == (3, 1)
-    assert direct.once("batch_cancel", batch, "") == [b"ok"]
+    assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
     assert waits(direct) == (1, 0)
 
 

@@ -1,7 +1,7 @@
 -- Deletes all that is kept of a tenant that has nothing left, and the queues that only it was using. A list of
 -- cancelled tasks, which a strict queue keeps for its tickets, goes too; the tickets are then stale and skipped.
 local function tenant_drop(P, tenant, home)
-  local names = key(P, 'tqs', tenant)
+  local names, all = key(P, 'tqs', tenant), ''
   if home then -- first, since of two lists of a limit the one that is left goes back in line
     for _, list in ipairs(redis.call('SMEMBERS', key(P, 'b', home, 'segs'))) do
       local seg, q = string.match(list, '^([^:]+):r:(.*)$')
@@ -10,7 +10,7 @@ local function tenant_drop(P, tenant, home)
     end
   end
   for _, q in ipairs(redis.call('SMEMBERS', names)) do
-    redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant), key(P, 'aside', q, tenant))
+    redis.call('UNLINK', key(P, 'tq', q, tenant), key(P, 'lane', q, tenant), key(P, 'aside', q, tenant), key(P, 'tr', q, tenant))
     redis.call('ZREM', key(P, 'ring', q), tenant)
     if home then redis.call('UNLINK', key(P, 'b', home, 'r', q)) end
     if redis.call('HINCRBY', key(P, 'q', q), 'tenants', -1) <= 0 then
@@ -26,7 +26,7 @@ local function tenant_drop(P, tenant, home)
     redis.call('UNLINK', key(P, 'b', home), key(P, 'b', home, 'w'), key(P, 'b', home, 'e'), key(P, 'b', home, 'big'),
       key(P, 'b', home, 'rec'))
   end
-  redis.call('UNLINK', key(P, 't', tenant), names, key(P, 'out', tenant))
+  redis.call('UNLINK', key(P, 't', tenant), names, key(P, 'out', tenant), key(P, 'tr', all, tenant))
   redis.call('SREM', key(P, 'out'), tenant)
   redis.call('ZREM', key(P, 'delayed'), '@' .. tenant)
   redis.call('ZREM', key(P, 'tenants'), tenant)

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, handlers, inspect, limits, schedules, show, work
+from taskproc.cli import control, dead, handlers, inspect, journal, limits, schedules, show, tenants, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -37,11 +37,13 @@ for command in (
     control.resume,
     inspect.check,
     inspect.audit,
+    journal.journal,
 ):
     app.add_command(command)
 app.add_command(dead.dead)
 app.add_command(limits.limits)
 app.add_command(schedules.schedules)
+app.add_command(tenants.tenants)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import importlib
 import os
 import sys
@@ -36,6 +37,20 @@ def instance(command: F) -> F:
 def as_json(command: F) -> F:
     """The option for output that a script reads."""
     return click.option("--json", "json_", is_flag=True, help="JSON instead of a table.")(command)
+
+
+def acting(command: F) -> F:
+    """The option that says who does it, for the journal."""
+    return click.option("--actor", default=_user, show_default="your user name", help="Who does it, for the journal.")(
+        command
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody knows the name of this process's user
+        return f"uid {os.getuid()}"
 
 
 def load(target: str) -> TaskProcessor:

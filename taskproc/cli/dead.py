@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from taskproc.cli.connect import as_json, call, instance
+from taskproc.cli.connect import acting, as_json, call, instance
 from taskproc.cli.tables import emit_json, emit_table
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,16 +57,19 @@ def list_(
 @click.option("--all", "all_", is_flag=True, help="All that there are now.")
 @click.option("--max-attempts", type=int, help="Attempts from now on, instead of as many as before.")
 @chosen
+@acting
 @instance
 def retry(
     queue: str | None, tenant: str | None, batch_id: str | None, count: int, all_: bool, max_attempts: int | None,
-    app_: str | None, prefix: str, url: str | None,
+    actor: str, app_: str | None, prefix: str, url: str | None,
 ) -> None:  # fmt: skip
     """Make dead letters ready again, oldest first."""
     most = None if all_ else count
     done = call(
         app_, prefix, url,
-        lambda p: p.retry_dead_tasks(queue, tenant=tenant, batch_id=batch_id, count=most, max_attempts=max_attempts),
+        lambda p: p.retry_dead_tasks(
+            queue, tenant=tenant, batch_id=batch_id, count=most, max_attempts=max_attempts, actor=actor
+        ),
     )  # fmt: skip
     click.echo(f"{done} retried")
 
@@ -75,12 +78,16 @@ def retry(
 @click.option("--count", default=100, show_default=True, help="At most so many.")
 @click.option("--all", "all_", is_flag=True, help="All that there are now.")
 @chosen
+@acting
 @instance
 def discard(
-    queue: str | None, tenant: str | None, batch_id: str | None, count: int, all_: bool,
+    queue: str | None, tenant: str | None, batch_id: str | None, count: int, all_: bool, actor: str,
     app_: str | None, prefix: str, url: str | None,
 ) -> None:  # fmt: skip
     """Drop dead letters, oldest first; they stay counted as failed."""
     most = None if all_ else count
-    done = call(app_, prefix, url, lambda p: p.discard_dead_tasks(queue, tenant=tenant, batch_id=batch_id, count=most))
+    done = call(
+        app_, prefix, url,
+        lambda p: p.discard_dead_tasks(queue, tenant=tenant, batch_id=batch_id, count=most, actor=actor),
+    )  # fmt: skip
     click.echo(f"{done} discarded")

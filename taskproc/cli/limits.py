@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from taskproc.cli.connect import as_json, call, instance
+from taskproc.cli.connect import acting, as_json, call, instance
 from taskproc.cli.tables import emit_json, emit_table
 from taskproc.limits import Amount, RateGiven
 
@@ -38,10 +38,12 @@ def list_(app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
 @click.argument("handler")
 @click.option("--max-concurrency", help="So many at once; 0 stops it, 'none' lifts the limit.")
 @click.option("--rate-limit", help="Such as 100/s, 10/min, '100/s burst 20'; 'none' lifts it.")
+@acting
 @instance
 def set_(
-    handler: str, max_concurrency: str | None, rate_limit: str | None, app_: str | None, prefix: str, url: str | None
-) -> None:
+    handler: str, max_concurrency: str | None, rate_limit: str | None, actor: str, app_: str | None, prefix: str,
+    url: str | None,
+) -> None:  # fmt: skip
     """Set the limit of a handler, by its name, in all processes and at once. It goes before the code's."""
     most: Amount = ...
     rate: RateGiven = ...
@@ -53,15 +55,16 @@ def set_(
         rate = None if rate_limit == NONE else rate_limit
     if most is ... and rate is ...:
         raise click.UsageError("give --max-concurrency or --rate-limit")
-    call(app_, prefix, url, lambda proc: proc.set_limit(handler, max_concurrency=most, rate_limit=rate))
+    call(app_, prefix, url, lambda proc: proc.set_limit(handler, max_concurrency=most, rate_limit=rate, actor=actor))
     click.echo(f"set {handler}")
 
 
 @limits.command()
 @click.argument("handler")
+@acting
 @instance
-def clear(handler: str, app_: str | None, prefix: str, url: str | None) -> None:
+def clear(handler: str, actor: str, app_: str | None, prefix: str, url: str | None) -> None:
     """Let what the code says of a handler hold again."""
-    if not call(app_, prefix, url, lambda proc: proc.clear_limit(handler)):
+    if not call(app_, prefix, url, lambda proc: proc.clear_limit(handler, actor=actor)):
         raise click.ClickException(f"nothing to clear: no operator has set a limit of {handler}")
     click.echo(f"cleared {handler}")

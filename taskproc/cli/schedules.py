@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from taskproc.cli.connect import as_json, call, instance
+from taskproc.cli.connect import acting, as_json, call, instance
 from taskproc.cli.tables import emit_json, emit_table, span
 from taskproc.processor import TaskProcessor
 from taskproc.scheduled import ScheduleInfo
@@ -68,11 +68,12 @@ def show(id_: str, count: int, tenant: str, app_: str | None, prefix: str, url: 
 @schedules.command()
 @click.argument("id_", metavar="ID")
 @of_tenant
-def trigger(id_: str, tenant: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+@acting
+def trigger(id_: str, tenant: str, actor: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
     """Enqueue a schedule's task now; its next occurrence stays."""
 
     async def run(proc: TaskProcessor) -> bool:
-        if await proc.trigger_schedule(id_, tenant):
+        if await proc.trigger_schedule(id_, tenant, actor=actor):
             return True
         if await proc.get_schedule(id_, tenant) is None:
             return False
@@ -84,25 +85,28 @@ def trigger(id_: str, tenant: str, app_: str | None, prefix: str, url: str | Non
 @schedules.command()
 @click.argument("id_", metavar="ID")
 @of_tenant
-def pause(id_: str, tenant: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+@acting
+def pause(id_: str, tenant: str, actor: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
     """Let a schedule rest; what comes meanwhile is left out."""
-    _do("paused", lambda proc: proc.pause_schedule(id_, tenant), id_, tenant, app_, prefix, url, json_)
+    _do("paused", lambda proc: proc.pause_schedule(id_, tenant, actor=actor), id_, tenant, app_, prefix, url, json_)
 
 
 @schedules.command()
 @click.argument("id_", metavar="ID")
 @of_tenant
-def resume(id_: str, tenant: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+@acting
+def resume(id_: str, tenant: str, actor: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
     """Let a paused schedule go on from now; one with a function of its own needs --app."""
-    _do("resumed", lambda proc: proc.resume_schedule(id_, tenant), id_, tenant, app_, prefix, url, json_)
+    _do("resumed", lambda proc: proc.resume_schedule(id_, tenant, actor=actor), id_, tenant, app_, prefix, url, json_)
 
 
 @schedules.command()
 @click.argument("id_", metavar="ID")
 @of_tenant
-def cancel(id_: str, tenant: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
+@acting
+def cancel(id_: str, tenant: str, actor: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
     """Delete a schedule; a task of it that is there goes on. What code declares comes back with the next worker."""
-    _do("cancelled", lambda proc: proc.cancel_schedule(id_, tenant), id_, tenant, app_, prefix, url, json_)
+    _do("cancelled", lambda proc: proc.cancel_schedule(id_, tenant, actor=actor), id_, tenant, app_, prefix, url, json_)
 
 
 def _do(

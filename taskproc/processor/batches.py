@@ -12,6 +12,7 @@ from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import is_batch_id
+from taskproc.journal import named
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options, room_time
 from taskproc.processor.unique import UniqueTasks
@@ -99,12 +100,13 @@ class BatchesAndTasks(UniqueTasks):
         room_ms = room_time(room_timeout)
         await append(self._store, self._maker, queue, tenant, batch_id, build, key, room_ms)
 
-    async def cancel_batch(self, batch_id: str, *, tenant: str | None = None) -> bool:
+    async def cancel_batch(self, batch_id: str, *, tenant: str | None = None, actor: str = "") -> bool:
         """Cancel a batch: what waits is gone and counted at once, what runs is told to stop on every worker.
 
         True if this call cancelled it; False when it is unknown, another tenant's, or has nothing left to cancel.
         """
-        return await self._store.batches.cancel(batch_id, None if tenant is None else tenant_name(tenant))
+        owner = None if tenant is None else tenant_name(tenant)
+        return await self._store.batches.cancel(batch_id, owner, named(actor, "cancel_batch", owner, batch_id))
 
     @overload
     async def enqueue_task(
@@ -241,9 +243,9 @@ class BatchesAndTasks(UniqueTasks):
         """
         return watch(self._waits, id, None)
 
-    async def cancel_task(self, task_id: str) -> bool:
+    async def cancel_task(self, task_id: str, *, actor: str = "") -> bool:
         """Cancel one task: True if it will not run, or was running and is being cancelled."""
-        return await self._store.tasks.cancel(task_id, None)
+        return await self._store.tasks.cancel(task_id, None, named(actor, "cancel_task", "", task_id))
 
 
 class TaskCalls:

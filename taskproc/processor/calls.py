@@ -1,12 +1,16 @@
 """All calls of a processor; what is left is to run it."""
 
 from taskproc.processor.batches import BatchesAndTasks
+from taskproc.processor.control import TenantControl
 from taskproc.processor.inspection import Inspection
+from taskproc.processor.journal import JournalCalls
 from taskproc.processor.limits import LimitCalls
 from taskproc.processor.queues import QueuesAndControl
 from taskproc.processor.rules import RuleCalls
 from taskproc.processor.schedules import ScheduleCalls
 
 
-class Calls(BatchesAndTasks, QueuesAndControl, LimitCalls, RuleCalls, ScheduleCalls, Inspection):
+class Calls(
+    BatchesAndTasks, QueuesAndControl, LimitCalls, RuleCalls, ScheduleCalls, JournalCalls, TenantControl, Inspection
+):  # fmt: skip
     """Everything that a processor can be asked, but for running tasks."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from taskproc.errors import InvalidValue
+from taskproc.journal import noted
 from taskproc.limits import Amount, LimitInfo, Rate, RateGiven, most_at_once, values
 from taskproc.processor.connected import Connected
 from taskproc.registry import Handler
@@ -20,14 +21,23 @@ class LimitCalls(Connected):
         return await self._store.limits.read()
 
     async def set_limit(
-        self, handler: Callable[..., Any] | str, *, max_concurrency: Amount = ..., rate_limit: RateGiven = ...
-    ) -> None:
+        self, handler: Callable[..., Any] | str, *, max_concurrency: Amount = ..., rate_limit: RateGiven = ...,
+        actor: str = "",
+    ) -> None:  # fmt: skip
         """Set a handler's limit, by the function or its name, for all processes and at once; it goes before the code's.
 
         ``max_concurrency=0`` stops it, None lifts what the code says, and what is left out stays. Raises InvalidValue
         where nothing is given, and for a handler without a limit in the code, whose tasks nobody counts.
         """
         name, known = self._limited(handler)
+        given = {"max_concurrency": max_concurrency, "rate_limit": rate_limit}
+        entry = noted(
+            actor,
+            "set_limit",
+            "",
+            name,
+            **{field: "none" if to is None else to for field, to in given.items() if to is not ...},
+        ).entry()
         rate = Rate.parse(rate_limit) if isinstance(rate_limit, str) else rate_limit
         if rate is not None and rate is not ... and not isinstance(rate, Rate):
             raise InvalidValue(f"rate_limit={shown(rate_limit)}: use a text such as '100/s'")
@@ -40,14 +50,15 @@ class LimitCalls(Connected):
             raise InvalidValue(
                 f"handler {shown(name)} has no limit: give it max_concurrency or rate_limit in the code, and start a worker"
             )
-        await self._store.limits.set(name, words)
+        await self._store.limits.set(name, words, entry)
 
-    async def clear_limit(self, handler: Callable[..., Any] | str) -> bool:
+    async def clear_limit(self, handler: Callable[..., Any] | str, *, actor: str = "") -> bool:
         """Let what the code says hold again; False where nothing else was set."""
         name, _ = self._limited(handler)
+        entry = noted(actor, "clear_limit", "", name).entry()
         if not any(info.name == name and info.is_set for info in await self._store.limits.read()):
             return False
-        await self._store.limits.set(name, {})
+        await self._store.limits.set(name, {}, entry)
         return True
 
     def _limited(self, handler: Callable[..., Any] | str) -> tuple[str, Handler | None]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from taskproc.errors import InvalidValue
 from taskproc.ids import is_batch_id
+from taskproc.journal import noted
 from taskproc.model import QueueInfo, TaskInfo, TenantInfo, WorkerInfo
 from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
@@ -27,23 +28,25 @@ class QueuesAndControl(Connected):
         """One queue's counts; all zero for one that nobody has used."""
         return (await self._store.queues.read([queue_name(name)]))[0]
 
-    async def set_queue_mode(self, name: str, mode: Literal["fair", "fifo"]) -> None:
+    async def set_queue_mode(self, name: str, mode: Literal["fair", "fifo"], *, actor: str = "") -> None:
         """How tenants share a queue: ``fair``, by handler time, or ``fifo``, strictly by enqueue time.
 
         Raises InvalidValue while tasks are ready in it.
         """
         if not one_of(mode, ("fair", "fifo")):
             raise InvalidValue(f"mode={shown(mode)}: use 'fair' or 'fifo'")
-        await self._store.queues.set_mode(queue_name(name), mode)
+        entry = noted(actor, "set_queue_mode", "", queue_name(name), mode=mode).entry()
+        await self._store.queues.set_mode(name, mode, entry)
 
-    async def set_queue_limit(self, name: str, max_waiting: int | None) -> None:
+    async def set_queue_limit(self, name: str, max_waiting: int | None, *, actor: str = "") -> None:
         """How many tasks may wait in a queue, ready or delayed; None: any number.
 
         What would bring more is refused whole, with QuotaExceeded. What was acknowledged never is: retries,
         continuations and retried dead letters wait beyond the limit.
         """
         most = None if max_waiting is None else whole("max_waiting", max_waiting, 0, 10**15)
-        await self._store.queues.set_limit(queue_name(name), most)
+        entry = noted(actor, "set_queue_limit", "", queue_name(name), max_waiting="none" if most is None else most).entry()
+        await self._store.queues.set_limit(name, most, entry)
 
     async def get_tasks_in_queue(self, queue: str, skip: int = 0, take: int = 50) -> list[TaskInfo]:
         """Ready tasks of a queue, in the order of its line; those of one batch oldest first."""
@@ -79,10 +82,15 @@ class QueuesAndControl(Connected):
         batch_id: str | None = None,
         count: int | None = 100,
         max_attempts: int | None = None,
+        actor: str = "",
     ) -> int:
         """Make dead letters ready again with fresh attempts, oldest first; how many. ``count=None``: all there are now."""
         attempts = None if max_attempts is None else whole("max_attempts", max_attempts)
-        return await self._move(partial(self._store.dead.retry, max_attempts=attempts), queue, tenant, batch_id, count)
+        entry = noted(actor, "retry_dead_tasks", tenant, batch_id or "", queue=queue, max_attempts=attempts).entry(
+            steps=True
+        )
+        retry = partial(self._store.dead.retry, max_attempts=attempts, entry=entry)
+        return await self._move(retry, queue, tenant, batch_id, count)
 
     async def discard_dead_tasks(
         self,
@@ -91,9 +99,11 @@ class QueuesAndControl(Connected):
         tenant: str | None = None,
         batch_id: str | None = None,
         count: int | None = 100,
+        actor: str = "",
     ) -> int:
         """Drop dead letters, oldest first; how many. They stay counted as failed."""
-        return await self._move(self._store.dead.discard, queue, tenant, batch_id, count)
+        entry = noted(actor, "discard_dead_tasks", tenant, batch_id or "", queue=queue).entry(steps=True)
+        return await self._move(partial(self._store.dead.discard, entry=entry), queue, tenant, batch_id, count)
 
     async def _move(
         self,
@@ -138,13 +148,13 @@ class QueuesAndControl(Connected):
         async for letter in self._store.dead.walk(queues, tenant, batch_id):
             yield letter
 
-    async def pause(self) -> None:
+    async def pause(self, *, actor: str = "") -> None:
         """Stop the whole instance: nothing is claimed, running tasks finish. It is stored, so later workers start paused."""
-        await self._store.queues.pause()
+        await self._store.queues.pause(noted(actor, "pause").entry())
 
-    async def resume(self) -> None:
+    async def resume(self, *, actor: str = "") -> None:
         """Let work go on."""
-        await self._store.queues.resume()
+        await self._store.queues.resume(noted(actor, "resume").entry())
 
     async def is_paused(self) -> bool:
         """Whether the instance is paused."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from taskproc.errors import InvalidValue
+from taskproc.journal import noted
 from taskproc.limits import Amount, RateGiven
 from taskproc.processor.connected import Connected
 from taskproc.tenants import TenantRules, TenantState, TierGiven, WeightGiven, tier_name, words
@@ -24,6 +27,7 @@ class RuleCalls(Connected):
         max_waiting: Amount = ...,
         max_payload: Amount = ...,
         max_schedules: Amount = ...,
+        actor: str = "",
     ) -> None:
         """Set what holds for a tenant, or with None for all of which nothing else is said.
 
@@ -43,11 +47,14 @@ class RuleCalls(Connected):
             said["tier"] = False if tier is None else tier_name(tier)
         if not said:
             raise InvalidValue("set_tenant_limits: give what is to hold, such as weight or max_running")
-        await self._store.rules.set(None if tenant is None else tenant_name(tenant), said)
+        told = {**said, "tier": tier} if isinstance(tier, str) else said
+        entry = noted(actor, "set_tenant_limits", tenant, queue or "", **_told(told)).entry()
+        await self._store.rules.set(None if tenant is None else tenant_name(tenant), said, entry)
 
-    async def clear_tenant_limits(self, tenant: str | None) -> None:
+    async def clear_tenant_limits(self, tenant: str | None, *, actor: str = "") -> None:
         """Take back all that was set of a tenant, its tier too, or with None what was set for all."""
-        await self._store.rules.clear(None if tenant is None else tenant_name(tenant))
+        entry = noted(actor, "clear_tenant_limits", tenant).entry()
+        await self._store.rules.clear(None if tenant is None else tenant_name(tenant), entry)
 
     async def get_tenant_limits(self, tenant: str | None) -> TenantRules:
         """What holds for a tenant, or with None for one of which nothing is said."""
@@ -64,30 +71,48 @@ class RuleCalls(Connected):
         max_waiting: Amount = ...,
         max_payload: Amount = ...,
         max_schedules: Amount = ...,
+        actor: str = "",
     ) -> None:
         """Make a tier, or change what holds for its tenants. Raises InvalidValue."""
         said = words(
             queue=queue, weight=weight, max_running=max_running, rate_limit=rate_limit, max_waiting=max_waiting,
             max_payload=max_payload, max_schedules=max_schedules,
         )  # fmt: skip
-        await self._store.rules.set_tier(tier_name(tier), said)
+        entry = noted(actor, "set_tier", "", tier_name(tier), **_told(said)).entry()
+        await self._store.rules.set_tier(tier, said, entry)
 
-    async def remove_tier(self, tier: str) -> bool:
+    async def remove_tier(self, tier: str, *, actor: str = "") -> bool:
         """Remove a tier; False where there is none. For its tenants holds what is set for all."""
-        return await self._store.rules.remove_tier(tier_name(tier))
+        return await self._store.rules.remove_tier(tier, noted(actor, "remove_tier", "", tier_name(tier)).entry())
 
     async def get_tiers(self) -> dict[str, TenantRules]:
         """What is said of each tier, by its name."""
         return await self._store.rules.tiers()
 
-    async def pause_tenant(self, tenant: str) -> None:
+    async def pause_tenant(self, tenant: str, *, actor: str = "") -> None:
         """Claim nothing of a tenant any more, and fire none of its schedules; running tasks finish, new ones are taken."""
-        await self._store.rules.set_state(tenant_name(tenant), TenantState.PAUSED)
+        entry = noted(actor, "pause_tenant", tenant_name(tenant)).entry()
+        await self._store.rules.set_state(tenant, TenantState.PAUSED, entry)
 
-    async def drain_tenant(self, tenant: str) -> None:
+    async def drain_tenant(self, tenant: str, *, actor: str = "") -> None:
         """Take no new tasks of a tenant (TenantClosed) and fire none of its schedules; what is there runs."""
-        await self._store.rules.set_state(tenant_name(tenant), TenantState.DRAINING)
+        entry = noted(actor, "drain_tenant", tenant_name(tenant)).entry()
+        await self._store.rules.set_state(tenant, TenantState.DRAINING, entry)
 
-    async def resume_tenant(self, tenant: str) -> None:
+    async def resume_tenant(self, tenant: str, *, actor: str = "") -> None:
         """Let the work of a tenant that was paused or drained go on."""
-        await self._store.rules.set_state(tenant_name(tenant), TenantState.ACTIVE)
+        entry = noted(actor, "resume_tenant", tenant_name(tenant)).entry()
+        await self._store.rules.set_state(tenant, TenantState.ACTIVE, entry)
+
+
+WORDS = {
+    "w": "weight", "m": "max_running", "r": "rate_limit", "n": "max_waiting", "p": "max_payload", "x": "max_schedules",
+    "tier": "tier",
+}  # fmt: skip
+
+
+def _told(said: Mapping[str, object]) -> dict[str, object]:
+    """What was set, as the journal tells it: by the names of the arguments."""
+    queues = said.get("q")
+    words = next(iter(queues.values())) if isinstance(queues, dict) else said
+    return {WORDS[mark]: "none" if value in (-1, "", False) else value for mark, value in words.items() if mark in WORDS}

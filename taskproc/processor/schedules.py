@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
+from taskproc.journal import named, noted
 from taskproc.occurrences import Occurrences
 from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
@@ -35,31 +36,42 @@ class ScheduleCalls(Connected):
         """
         await self._upsert(schedule, handler, args, kwargs)
 
+    def acting(self, actor: str) -> Acting:
+        """``upsert_schedule``, noted in the journal under an actor's name. Raises InvalidValue."""
+        named(actor, "")
+        return Acting(self, actor)
+
     async def _upsert(
-        self, schedule: Schedule, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+        self, schedule: Schedule, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+        actor: str = "",
+    ) -> None:  # fmt: skip
         made = template_of(self._maker, schedule, handler, args, kwargs, cron_seconds=self._options.cron_seconds)
-        await self._store.schedules.put(made, self._scheduler().begins(schedule))
+        entry = named(actor, "upsert_schedule", schedule.tenant, schedule.id)
+        await self._store.schedules.put(made, self._scheduler().begins(schedule), entry)
 
-    async def cancel_schedule(self, id: str, tenant: str) -> bool:
+    async def cancel_schedule(self, id: str, tenant: str, *, actor: str = "") -> bool:
         """Delete a schedule; False where the tenant has none of that id. A task of it that is there goes on."""
-        return await self._store.schedules.cancel(tenant_name(tenant), schedule_id(id))
+        entry = named(actor, "cancel_schedule", tenant_name(tenant), schedule_id(id))
+        return await self._store.schedules.cancel(tenant, id, entry)
 
-    async def trigger_schedule(self, id: str, tenant: str) -> bool:
+    async def trigger_schedule(self, id: str, tenant: str, *, actor: str = "") -> bool:
         """Enqueue its task now; the next occurrence stays what it is, and it isn't counted as a run.
 
         False where the tenant has none of that id, and for a unique one of which a task is there. Raises QuotaExceeded.
         """
-        return await self._store.schedules.trigger(tenant_name(tenant), schedule_id(id))
+        entry = named(actor, "trigger_schedule", tenant_name(tenant), schedule_id(id))
+        return await self._store.schedules.trigger(tenant, id, entry)
 
-    async def pause_schedule(self, id: str, tenant: str) -> bool:
+    async def pause_schedule(self, id: str, tenant: str, *, actor: str = "") -> bool:
         """Let a schedule rest; False where the tenant has none of that id. Occurrences that come meanwhile are left out."""
-        return await self._store.schedules.pause(tenant_name(tenant), schedule_id(id))
+        entry = noted(actor, "pause_schedule", tenant_name(tenant), schedule_id(id)).entry()
+        return await self._store.schedules.pause(tenant, id, entry)
 
-    async def resume_schedule(self, id: str, tenant: str) -> bool:
+    async def resume_schedule(self, id: str, tenant: str, *, actor: str = "") -> bool:
         """Let a paused schedule go on with the next occurrence from now; one that runs once, and whose time has come
         meanwhile, runs at once. False where the tenant has none of that id."""
-        return await self._store.schedules.resume(tenant_name(tenant), schedule_id(id), self._goes_on)
+        entry = noted(actor, "resume_schedule", tenant_name(tenant), schedule_id(id)).entry()
+        return await self._store.schedules.resume(tenant, id, self._goes_on, entry)
 
     async def get_schedule(self, id: str, tenant: str) -> ScheduleInfo | None:
         """A schedule, with its next occurrence and its last runs."""
@@ -74,13 +86,15 @@ class ScheduleCalls(Connected):
         """How many schedules a tenant has."""
         return await self._store.schedules.count(tenant_name(tenant))
 
-    async def set_schedule_limit(self, tenant: str | None, most: int | None) -> None:
+    async def set_schedule_limit(self, tenant: str | None, most: int | None, *, actor: str = "") -> None:
         """How many schedules a tenant may have; with None for the tenant, all those for which nothing else is set.
 
         ``most=None`` lifts it. Those that are there stay.
         """
         limit = None if most is None else count("most", most, 0, 1_000_000_000)
-        await self._store.schedules.set_limit(None if tenant is None else tenant_name(tenant), limit)
+        owner = None if tenant is None else tenant_name(tenant)
+        entry = noted(actor, "set_schedule_limit", owner, most="none" if limit is None else limit).entry()
+        await self._store.schedules.set_limit(owner, limit, entry)
 
     async def run_due_schedules(self) -> int:
         """Fire up to 100 schedules that are due, as a worker does by itself; how many tasks that made."""
@@ -99,3 +113,17 @@ class ScheduleCalls(Connected):
             return timestamp_ms("next_at", info.next_at)
         occurrences = Occurrences.of(info, anchor=info.anchor_ms, resolve=self._rule)
         return occurrences.first(now, info.runs) if info.at is not None else occurrences.next_after(now, info.runs)
+
+
+class Acting:
+    """A processor's ``upsert_schedule`` under an actor's name: its own arguments are the handler's."""
+
+    def __init__(self, calls: ScheduleCalls, actor: str) -> None:
+        self._calls = calls
+        self._actor = actor
+
+    async def upsert_schedule(
+        self, schedule: Schedule, handler: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Create a tenant's schedule, or change the one of that id. Raises as the processor's does."""
+        await self._calls._upsert(schedule, handler, args, kwargs, self._actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskproc.batch import Batch, Build
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep, Unique
+from taskproc.journal import named
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
@@ -17,6 +18,7 @@ from taskproc.processor.tenant_rules import TenantRuleCalls
 from taskproc.processor.watching import watch
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
+from taskproc.steering import Moved
 from taskproc.values import Duration, milliseconds, shown, tenant_name
 
 P = ParamSpec("P")
@@ -129,9 +131,9 @@ class Tenant(TenantTaskCalls, TenantRuleCalls):
             queue, self.name, batch_id, build, idempotency_key=idempotency_key, room_timeout=room_timeout
         )
 
-    async def cancel_batch(self, batch_id: str) -> bool:
+    async def cancel_batch(self, batch_id: str, *, actor: str = "") -> bool:
         """Cancel a batch."""
-        return await self._calls.cancel_batch(batch_id, tenant=self.name)
+        return await self._calls.cancel_batch(batch_id, tenant=self.name, actor=actor)
 
     async def get_batch(self, batch_id: str) -> BatchInfo | None:
         """A batch's counters."""
@@ -171,9 +173,21 @@ class Tenant(TenantTaskCalls, TenantRuleCalls):
         """The present state of a batch or a task, and then its changes. Raises NotFound at the first event."""
         return watch(self._calls._waits, id, self.name)
 
-    async def cancel_task(self, task_id: str) -> bool:
+    async def cancel_task(self, task_id: str, *, actor: str = "") -> bool:
         """Cancel one task."""
-        return await self._calls._store.tasks.cancel(task_id, self.name)
+        return await self._calls._store.tasks.cancel(task_id, self.name, named(actor, "cancel_task", self.name, task_id))
+
+    async def cancel_all(self, *, queue: str | None = None, actor: str = "") -> int:
+        """Cancel all that the tenant has waiting or running, or what of it is in a queue; how many tasks that are."""
+        return await self._calls.cancel_tenant(self.name, queue=queue, actor=actor)
+
+    def export(self) -> AsyncIterator[bytes]:
+        """All that is kept of the tenant as lines of JSON."""
+        return self._calls.export_tenant(self.name)
+
+    async def move_tasks(self, from_queue: str, to_queue: str, *, actor: str = "") -> Moved:
+        """Move the tenant's waiting tasks and dead letters of a queue to another; how many."""
+        return await self._calls.move_tasks(self.name, from_queue, to_queue, actor=actor)
 
     async def get_dead_tasks(
         self, queue: str | None = None, *, batch_id: str | None = None, skip: int = 0, take: int = 50
@@ -188,17 +202,23 @@ class Tenant(TenantTaskCalls, TenantRuleCalls):
         batch_id: str | None = None,
         count: int | None = 100,
         max_attempts: int | None = None,
+        actor: str = "",
     ) -> int:
         """Make the tenant's dead letters ready again; how many."""
         return await self._calls.retry_dead_tasks(
-            queue, tenant=self.name, batch_id=batch_id, count=count, max_attempts=max_attempts
+            queue,
+            tenant=self.name,
+            batch_id=batch_id,
+            count=count,
+            max_attempts=max_attempts,
+            actor=actor,
         )
 
     async def discard_dead_tasks(
-        self, queue: str | None = None, *, batch_id: str | None = None, count: int | None = 100
+        self, queue: str | None = None, *, batch_id: str | None = None, count: int | None = 100, actor: str = ""
     ) -> int:
         """Drop the tenant's dead letters; how many."""
-        return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count)
+        return await self._calls.discard_dead_tasks(queue, tenant=self.name, batch_id=batch_id, count=count, actor=actor)
 
     async def get_tenant(self) -> TenantInfo | None:
         """The tenant's totals; None when nothing is kept of it."""
@@ -212,21 +232,21 @@ class Tenant(TenantTaskCalls, TenantRuleCalls):
             raise InvalidValue(f"tenant={shown(schedule.tenant)}: this is the handle of tenant {self.name}")
         await self._calls._upsert(schedule, handler, args, kwargs)
 
-    async def cancel_schedule(self, id: str) -> bool:
+    async def cancel_schedule(self, id: str, *, actor: str = "") -> bool:
         """Delete a schedule; False where the tenant has none of that id."""
-        return await self._calls.cancel_schedule(id, self.name)
+        return await self._calls.cancel_schedule(id, self.name, actor=actor)
 
-    async def trigger_schedule(self, id: str) -> bool:
+    async def trigger_schedule(self, id: str, *, actor: str = "") -> bool:
         """Enqueue a schedule's task now; False for an unknown one, and a unique one of which a task is there."""
-        return await self._calls.trigger_schedule(id, self.name)
+        return await self._calls.trigger_schedule(id, self.name, actor=actor)
 
-    async def pause_schedule(self, id: str) -> bool:
+    async def pause_schedule(self, id: str, *, actor: str = "") -> bool:
         """Let a schedule rest; False where the tenant has none of that id."""
-        return await self._calls.pause_schedule(id, self.name)
+        return await self._calls.pause_schedule(id, self.name, actor=actor)
 
-    async def resume_schedule(self, id: str) -> bool:
+    async def resume_schedule(self, id: str, *, actor: str = "") -> bool:
         """Let a paused schedule go on; False where the tenant has none of that id."""
-        return await self._calls.resume_schedule(id, self.name)
+        return await self._calls.resume_schedule(id, self.name, actor=actor)
 
     async def get_schedule(self, id: str) -> ScheduleInfo | None:
         """A schedule, with its next occurrence and its last runs."""

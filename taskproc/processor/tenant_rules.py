@@ -28,25 +28,26 @@ class TenantRuleCalls:
         max_waiting: Amount = ...,
         max_payload: Amount = ...,
         max_schedules: Amount = ...,
+        actor: str = "",
     ) -> None:
         """Set what holds for the tenant, as ``set_tenant_limits`` does."""
         await self._calls.set_tenant_limits(
             self.name, queue=queue, tier=tier, weight=weight, max_running=max_running, rate_limit=rate_limit,
-            max_waiting=max_waiting, max_payload=max_payload, max_schedules=max_schedules,
+            max_waiting=max_waiting, max_payload=max_payload, max_schedules=max_schedules, actor=actor,
         )  # fmt: skip
 
-    async def clear_limits(self) -> None:
+    async def clear_limits(self, *, actor: str = "") -> None:
         """Take back all that was set of the tenant, its tier too."""
-        await self._calls.clear_tenant_limits(self.name)
+        await self._calls.clear_tenant_limits(self.name, actor=actor)
 
-    async def pause(self) -> None:
+    async def pause(self, *, actor: str = "") -> None:
         """Claim nothing of the tenant any more, and fire none of its schedules; running tasks finish."""
-        await self._calls.pause_tenant(self.name)
+        await self._calls.pause_tenant(self.name, actor=actor)
 
-    async def drain(self) -> None:
+    async def drain(self, *, actor: str = "") -> None:
         """Take no new tasks of the tenant (TenantClosed) and fire none of its schedules; what is there runs."""
-        await self._calls.drain_tenant(self.name)
+        await self._calls.drain_tenant(self.name, actor=actor)
 
-    async def resume(self) -> None:
+    async def resume(self, *, actor: str = "") -> None:
         """Let the tenant's work go on."""
-        await self._calls.resume_tenant(self.name)
+        await self._calls.resume_tenant(self.name, actor=actor)

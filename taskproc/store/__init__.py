@@ -19,14 +19,19 @@ from taskproc.sealing import Sealer
 from taskproc.store.audit import Audit
 from taskproc.store.batches import Batches
 from taskproc.store.checkup import judge, look
+from taskproc.store.control import Control
 from taskproc.store.dead import DeadLetters
 from taskproc.store.explain import Explaining
+from taskproc.store.exporting import Exporting
+from taskproc.store.journal import Journal
 from taskproc.store.judges import JUDGES
 from taskproc.store.leases import Leases
 from taskproc.store.ledger import Ledger
 from taskproc.store.limits import Limits
 from taskproc.store.locks import Locks
 from taskproc.store.lua import Script
+from taskproc.store.moving import Moving
+from taskproc.store.purging import Purging
 from taskproc.store.queues import Queues
 from taskproc.store.rules import Rules
 from taskproc.store.schedules import Schedules
@@ -72,7 +77,15 @@ class Store:
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
         self.rules = Rules(scripts, self._ledger)
+        self.journal = Journal(scripts, self._ledger)
+        self.control = Control(scripts, self._ledger)
+        self.purging = Purging(self.wire, self.prefix, scripts, self._ledger, self.control, self.queues, patience)
+        self.moving = Moving(scripts, self._ledger, self.control, self._payload, sealer)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
+        self.exporting = Exporting(
+            self.wire, self.prefix, scripts, self.control, self.batches, self.queues, self.schedules, self._payload, sealer,
+            patience,
+        )  # fmt: skip
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

@@ -115,11 +115,11 @@ class Batches:
                 )
             await asyncio.sleep(BUSY_PAUSE)
 
-    async def cancel(self, batch_id: str, tenant: str | None) -> bool:
+    async def cancel(self, batch_id: str, tenant: str | None, entry: str = "") -> bool:
         """Cancel a batch; False when it is unknown, another tenant's, or has nothing left to cancel."""
         if not is_batch_id(batch_id):
             return False
-        reply = await self._ledger.call(lambda call: self._scripts.batch_cancel(call, batch_id, tenant or ""))
+        reply = await self._ledger.call(lambda call: self._scripts.batch_cancel(call, batch_id, tenant or "", entry))
         return bool(reply[0] == b"ok")
 
     async def get(self, batch_id: str, *, watch: int = 0) -> BatchInfo | None:

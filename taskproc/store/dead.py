@@ -108,14 +108,14 @@ class DeadLetters:
             if len(page) < AT_ONCE:
                 return
 
-    async def retry(self, letters: Sequence[Letter], max_attempts: int | None) -> int:
+    async def retry(self, letters: Sequence[Letter], max_attempts: int | None, entry: str) -> int:
         """Make dead letters ready again, 100 at most; how many were still there."""
         tasks = to_json([(letter.batch, letter.queue, letter.local) for letter in letters])
-        reply = await self._ledger.call(lambda call: self._scripts.dead_retry(call, tasks, max_attempts or 0))
+        reply = await self._ledger.call(lambda call: self._scripts.dead_retry(call, tasks, max_attempts or 0, entry))
         return int(reply[1])
 
-    async def discard(self, letters: Sequence[Letter]) -> int:
+    async def discard(self, letters: Sequence[Letter], entry: str) -> int:
         """Drop dead letters, 100 at most; how many were still there."""
         tasks = to_json([(letter.batch, letter.queue, letter.local) for letter in letters])
-        reply = await self._ledger.call(lambda call: self._scripts.dead_discard(call, tasks))
+        reply = await self._ledger.call(lambda call: self._scripts.dead_discard(call, tasks, entry))
         return int(reply[1])

@@ -45,11 +45,11 @@ class Limits:
             if waiting:
                 await self._wake(limit.decode())
 
-    async def set(self, name: str, words: Words) -> None:
+    async def set(self, name: str, words: Words, entry: str) -> None:
         """Set an operator's word, which adds to what was said before; none at all takes it back."""
         limit = limit_name(name)
         said = {**(await self._said(limit))[1], **words} if words else {}
-        await self._put(limit, OPERATOR, to_text(said) if said else "")
+        await self._put(limit, OPERATOR, to_text(said) if said else "", entry)
 
     async def read(self) -> list[LimitInfo]:
         """All limits, by the names of their handlers."""
@@ -71,8 +71,8 @@ class Limits:
                 return self._words(entry[0], entry[1]), self._words(entry[0], entry[2])
         return {}, {}
 
-    async def _put(self, limit: str, mark: str, value: str) -> None:
-        await self._ledger.call(lambda call: self._scripts.limit_set(call, limit, mark, value))
+    async def _put(self, limit: str, mark: str, value: str, entry: str = "") -> None:
+        await self._ledger.call(lambda call: self._scripts.limit_set(call, limit, mark, value, entry))
         await self._wake(limit)
 
     async def _wake(self, limit: str) -> None:

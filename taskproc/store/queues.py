@@ -37,24 +37,24 @@ class Queues:
             raise mismatch(found)
         return bool(paused)
 
-    async def pause(self) -> None:
+    async def pause(self, entry: str) -> None:
         """Stop all claims."""
-        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 1))
+        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 1, entry))
 
-    async def resume(self) -> None:
+    async def resume(self, entry: str) -> None:
         """Let claims go on."""
-        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 0))
+        await self._ledger.call(lambda call: self._scripts.instance_pause(call, 0, entry))
 
-    async def set_mode(self, queue: str, mode: str) -> None:
+    async def set_mode(self, queue: str, mode: str, entry: str) -> None:
         """Make a queue ``fair`` or ``fifo``. Raises InvalidValue while tasks are ready in it."""
-        while (reply := await self._scripts.queue_mode(queue, mode))[0] == b"more":
+        while (reply := await self._scripts.queue_mode(queue, mode, entry))[0] == b"more":
             pass
         if reply[0] == b"busy":
             raise InvalidValue(f"queue {queue} has {int(reply[1])} ready tasks: its mode can only change while it is empty")
 
-    async def set_limit(self, queue: str, most: int | None) -> None:
+    async def set_limit(self, queue: str, most: int | None, entry: str) -> None:
         """Set how many tasks may wait in a queue; None lifts it."""
-        await self._scripts.queue_limit(queue, "" if most is None else str(most))
+        await self._scripts.queue_limit(queue, "" if most is None else str(most), entry)
 
     async def names(self) -> list[str]:
         """The names of all queues in use."""

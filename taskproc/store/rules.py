@@ -24,33 +24,33 @@ class Rules:
         self._scripts = scripts
         self._ledger = ledger
 
-    async def set(self, tenant: str | None, words: Mapping[str, object]) -> None:
+    async def set(self, tenant: str | None, words: Mapping[str, object], entry: str = "") -> None:
         """Set what is said of a tenant, or of all. Raises InvalidValue for a tier that isn't there."""
         kind, name = ("all", "") if tenant is None else ("tenant", tenant)
-        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, kind, name, to_json(words)))
+        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, kind, name, to_json(words), entry))
         if reply[0] == b"unknown":
             raise InvalidValue(f"tier={words['tier']!r}: there is no such tier; set_tier makes one")
         await (self.wake_all() if tenant is None else self.wake(tenant))
 
-    async def set_tier(self, tier: str, words: Mapping[str, object]) -> None:
+    async def set_tier(self, tier: str, words: Mapping[str, object], entry: str = "") -> None:
         """Set what is said of a tier, which is made if it isn't there. Raises InvalidValue above 1,000."""
-        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, "tier", tier, to_json(words)))
+        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, "tier", tier, to_json(words), entry))
         if reply[0] == b"tiers":
             raise InvalidValue(f"tier={tier!r}: there are {int(reply[1]):,} tiers, and {MOST_TIERS:,} may be")
         await self.wake_all()
 
-    async def remove_tier(self, tier: str) -> bool:
+    async def remove_tier(self, tier: str, entry: str = "") -> bool:
         """Remove a tier; False where there is none."""
-        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, "tier", tier, to_json(False)))
+        reply = await self._ledger.call(lambda call: self._scripts.rules_set(call, "tier", tier, to_json(False), entry))
         if reply[1] == b"1":
             await self.wake_all()
         return bool(reply[1] == b"1")
 
-    async def set_state(self, tenant: str, state: TenantState) -> None:
+    async def set_state(self, tenant: str, state: TenantState, entry: str = "") -> None:
         """Pause, drain or resume a tenant."""
-        await self.set(tenant, {"s": False if state is TenantState.ACTIVE else state.value})
+        await self.set(tenant, {"s": False if state is TenantState.ACTIVE else state.value}, entry)
 
-    async def clear(self, tenant: str | None) -> None:
+    async def clear(self, tenant: str | None, entry: str = "") -> None:
         """Take all back that was said of a tenant, or of all, but for its state."""
         said, own, _ = await self._read(tenant or "")
         taken = {field: False for field in (*FIELDS, "q", "tier") if field in (said if tenant is None else own)}
@@ -58,7 +58,7 @@ class Rules:
         if queues:
             taken["q"] = dict.fromkeys(queues, False)  # type: ignore[assignment]
         if taken:
-            await self.set(tenant, taken)
+            await self.set(tenant, taken, entry)
 
     async def read(self, tenant: str | None) -> TenantRules:
         """What holds for a tenant, or for one of which nothing is said."""

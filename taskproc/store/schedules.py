@@ -98,7 +98,7 @@ class Schedules:
         self._holds = int(holds)
         self._locals = locals_from(random_start())
 
-    async def put(self, made: Template, reckon: Reckon) -> None:
+    async def put(self, made: Template, reckon: Reckon, entry: str = "") -> None:
         """Store a schedule, or change it. Raises QuotaExceeded, and what ``reckon`` raises."""
         fields = [
             "spec",
@@ -120,7 +120,17 @@ class Schedules:
             next_ms = reckon(int(now), anchor, whole(old.get("runs", b"0")) if same else None)
             reply = await self._ledger.call(
                 lambda call, at=anchor, next_ms=next_ms: self._scripts.schedule_put(  # type: ignore[misc]
-                    call, made.key, tenant, id, made.rule, str(at), _text(next_ms), made.coded, to_json(fields), made.body
+                    call,
+                    made.key,
+                    tenant,
+                    id,
+                    made.rule,
+                    str(at),
+                    _text(next_ms),
+                    made.coded,
+                    to_json(fields),
+                    made.body,
+                    entry,
                 )
             )
             if reply[0] == b"full":
@@ -133,19 +143,19 @@ class Schedules:
             anchor = whole(reply[1])
         raise TaskprocError(f"schedule {id!r} of tenant {tenant}: it is being changed by others all the time; try again")
 
-    async def cancel(self, tenant: str, id: str) -> bool:
+    async def cancel(self, tenant: str, id: str, entry: str = "") -> bool:
         """Delete a schedule; False where there is none."""
         key = schedule_key(tenant, id)
-        reply = await self._ledger.call(lambda call: self._scripts.schedule_cancel(call, key))
+        reply = await self._ledger.call(lambda call: self._scripts.schedule_cancel(call, key, entry))
         return bool(reply[0] == b"ok")
 
-    async def pause(self, tenant: str, id: str) -> bool:
+    async def pause(self, tenant: str, id: str, entry: str) -> bool:
         """Pause a schedule; False where there is none."""
         key = schedule_key(tenant, id)
-        reply = await self._ledger.call(lambda call: self._scripts.schedule_pause(call, key, 1, 0, ""))
+        reply = await self._ledger.call(lambda call: self._scripts.schedule_pause(call, key, 1, 0, "", entry))
         return bool(reply[0] == b"ok")
 
-    async def resume(self, tenant: str, id: str, reckon: Callable[[ScheduleInfo, int], int | None]) -> bool:
+    async def resume(self, tenant: str, id: str, reckon: Callable[[ScheduleInfo, int], int | None], entry: str) -> bool:
         """Let a schedule go on from now; False where there is none."""
         key = schedule_key(tenant, id)
         for _ in range(TRIES):
@@ -156,18 +166,21 @@ class Schedules:
             if not info.paused:
                 return True
             next_ms = _text(reckon(info, int(now)))
-            reply = await self._ledger.call(partial(self._resume, key, rev, next_ms))
+            reply = await self._ledger.call(partial(self._resume, key, rev, next_ms, entry))
             if reply[0] != b"again":
                 return bool(reply[0] == b"ok")
         raise TaskprocError(f"schedule {id!r} of tenant {tenant}: it is being changed by others all the time; try again")
 
-    async def _resume(self, key: str, rev: int, next_ms: str, call: Any) -> Reply:
-        return await self._scripts.schedule_pause(call, key, 0, rev, next_ms)
+    async def _resume(self, key: str, rev: int, next_ms: str, entry: str, call: Any) -> Reply:
+        return await self._scripts.schedule_pause(call, key, 0, rev, next_ms, entry)
 
-    async def trigger(self, tenant: str, id: str) -> bool:
+    async def trigger(self, tenant: str, id: str, entry: str = "") -> bool:
         """Enqueue its task now; False where there is none, or it is unique and one is there. Raises QuotaExceeded."""
         key, seed, local = schedule_key(tenant, id), new_id(), next(self._locals).decode()
-        send = partial(self._ledger.call, lambda call: self._scripts.schedule_trigger(call, key, seed, local, self._holds))
+        send = partial(
+            self._ledger.call,
+            lambda call: self._scripts.schedule_trigger(call, key, seed, local, self._holds, entry),
+        )
         reply = await past_staging(send, self._patience)
         if reply[0] in (b"full", b"closed", b"large"):
             error = TenantClosed if reply[0] == b"closed" else QuotaExceeded
@@ -175,9 +188,11 @@ class Schedules:
                         f" schedule {id!r} was not stored")  # fmt: skip
         return bool(reply[0] == b"ok")
 
-    async def set_limit(self, tenant: str | None, most: int | None) -> None:
+    async def set_limit(self, tenant: str | None, most: int | None, entry: str) -> None:
         """Set how many schedules a tenant may have, or all; None lifts it."""
-        await self._scripts.schedule_limit("all" if tenant is None else f"t{tenant}", "" if most is None else str(most))
+        await self._scripts.schedule_limit(
+            "all" if tenant is None else f"t{tenant}", "" if most is None else str(most), entry
+        )
 
     # reading
 

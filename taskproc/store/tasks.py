@@ -119,14 +119,14 @@ class Tasks:
         reply = await self._scripts.task_progress(member.encode(), Json(write_progress(progress)))
         return bool(reply[0] == b"ok")
 
-    async def cancel(self, task_id: str, tenant: str | None) -> bool:
+    async def cancel(self, task_id: str, tenant: str | None, entry: str = "") -> bool:
         """Cancel one task: True when it will not run, or was running and is being cancelled."""
         if not is_task_id(task_id):
             return False
         for _ in range(2):  # a task may move while its lists are searched; a second look settles it
             cursor, last = "", False
             while not last:
-                reply = await self._ledger.call(partial(self._cancel_at, task_id, tenant or "", cursor))
+                reply = await self._ledger.call(partial(self._cancel_at, task_id, tenant or "", cursor, entry))
                 if reply[0] in (b"ok", b"running"):
                     return True
                 if reply[0] == b"dead":
@@ -136,8 +136,8 @@ class Tasks:
                     cursor = "" if last else reply[1].decode()
         return False
 
-    def _cancel_at(self, task_id: str, tenant: str, cursor: str, call: Json) -> Awaitable[Reply]:
-        return self._scripts.task_cancel(call, task_id, tenant, cursor)
+    def _cancel_at(self, task_id: str, tenant: str, cursor: str, entry: str, call: Json) -> Awaitable[Reply]:
+        return self._scripts.task_cancel(call, task_id, tenant, cursor, entry)
 
 
 def _read(task_id: str, reply: Reply) -> tuple[TaskInfo, bytes]:

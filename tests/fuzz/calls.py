@@ -10,12 +10,13 @@ from tests.fuzz import handlers, ruling, timing
 from tests.fuzz.callables import CALLS, Call
 from tests.fuzz.construction import CONSTRUCTIONS
 from tests.fuzz.report import Broken
+from tests.fuzz.steering import STEERING
 from tests.fuzz.world import OPTIONS, World, tried
 from tests.harness import Instance
 
 NEIGHBOURS = 20
 LONGEST_ERROR = 4_000
-EVERY = [*CALLS, *CONSTRUCTIONS, *timing.SCHEDULED, *ruling.RULED]
+EVERY = [*CALLS, *CONSTRUCTIONS, *STEERING, *timing.SCHEDULED, *ruling.RULED]
 
 
 async def group(world: World, numbers: Sequence[int]) -> None:

@@ -29,6 +29,12 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("worker", "tests.fuzz.app:proc", "--max-workers", "?"), ("worker", "tests.fuzz.app:proc", "--log-level", "?"),
     ("worker", "tests.fuzz.commands:proc", "--processes", "?"), ("demo", "--limit", "?"), ("?",), ("stats", "?"), ("stats",
     "--redis", "?"),
+    ("tenants", "list", "--skip", "?"), ("tenants", "show", "?"), ("tenants", "cancel", "?", "--queue", "?"),
+    ("tenants", "?"),
+    ("tenants", "move", "acme", "?", "?"), ("tenants", "move", "?", "default", "second", "--json"),
+    ("tenants", "export", "?"),
+    ("tenants", "purge", "?", "--yes", "--timeout", "1"), ("tenants", "purge", "acme", "--yes", "--actor", "?"),
+    ("journal", "--tenant", "?", "--take", "?"), ("pause", "--actor", "?"),
     ("stats", "--prefix", "?"), ("stats", "--app", "?"), ("pause", "--redis", "unix://?"), ("dead", "?"), ("batches",),
 )  # fmt: skip
 WORDS = (
