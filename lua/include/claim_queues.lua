@@ -16,13 +16,14 @@ local function claim_queues(P, c, queues, want)
     if broken[q] then empty = nil
     elseif room > 0 then empty = apart(c.broken, 'queue', q, claim_queue, P, c, q, room) end
     local taken = #c.ids - before
-    local kept = math.min(hold, taken)
+    local kept, again = math.min(hold, taken), broken[q] ~= nil
     want, held, broken[q] = want - taken, held - kept, empty == nil
     if kept > 0 then holds[q] = hold - kept end
-    if empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
+    local looked = room > 0 or not again
+    if looked and empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
       wake(P, q)
       if room > taken then more = 1 end
-    else
+    elseif looked then
       c.gone[#c.gone + 1] = key(P, 'wake', q)
     end
   end
