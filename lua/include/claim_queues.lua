@@ -19,11 +19,11 @@ local function claim_queues(P, c, queues, want)
     local kept, again = math.min(hold, taken), broken[q] ~= nil
     want, held, broken[q] = want - taken, held - kept, empty == nil
     if kept > 0 then holds[q] = hold - kept end
-    local looked = room > 0 or not again
-    if looked and empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
+    if room <= 0 and again then empty = nil -- what there is to say was said at its turn before
+    elseif empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
       wake(P, q)
       if room > taken then more = 1 end
-    elseif looked then
+    else
       c.gone[#c.gone + 1] = key(P, 'wake', q)
     end
   end
