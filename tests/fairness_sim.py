@@ -1,7 +1,6 @@
 """Simulations of how tenants share a queue's slots: ``python -m tests.fairness_sim`` prints what docs/fairness.md has.
 
-Slots take the next task the moment one ends. Handler time is counted by tenant and tenth of a second, so that any ten
-seconds can be looked at.
+Slots take the next task the moment one ends.
 """
 
 from __future__ import annotations
@@ -12,13 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
+from benchmarks.timeline import Timeline
 from tests.fair_ring import SECOND, Ring
 
 Length = Callable[[int, random.Random], float]
 """How long the next task of a tenant takes, in seconds."""
-
-PARTS = 10
-"""How many parts of a second handler time is counted in."""
 
 
 @dataclass
@@ -31,7 +28,7 @@ class Simulation:
     seed: int = 1
     now: float = 0.0
     ring: Ring = field(default_factory=Ring)
-    time: list[list[float]] = field(default_factory=list)
+    time: Timeline = field(init=False)
     waits: dict[int, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,7 +38,7 @@ class Simulation:
         self._asked: dict[int, float] = {}
         for tenant, weight in enumerate(self.weights):
             self.ring.account(name(tenant)).weight = weight
-        self.time = [[] for _ in self.weights]
+        self.time = Timeline(self.weights)
         self.free = self.slots
 
     def put(self, tenant: int, n: int = 10**9) -> None:
@@ -75,43 +72,14 @@ class Simulation:
                     self.waits.setdefault(tenant, []).append(self.now - self._asked.pop(tenant))
                 for _ in range(share):
                     length = self.length(tenant, self._chance)
-                    self._count(tenant, self.now, self.now + length)
+                    self.time.count(tenant, self.now, self.now + length)
                     heapq.heappush(self._running, (self.now + length, next(self._number), tenant, length))
                 self.free -= share
-
-    def _count(self, tenant: int, start: float, end: float) -> None:
-        parts = self.time[tenant]
-        parts.extend([0.0] * (int(end * PARTS) + 1 - len(parts)))
-        while start < end:
-            part = int(start * PARTS + 1e-9)
-            stop = min(end, (part + 1) / PARTS)
-            parts[part] += stop - start
-            start = stop if stop > start else start + 1e-9
-
-    def had(self, tenant: int, start: float, end: float) -> float:
-        """A tenant's handler time between two times."""
-        return sum(self.time[tenant][round(start * PARTS) : round(end * PARTS)])
-
-    def jain(self, start: float, end: float, seconds: float = 10.0) -> float:
-        """The lowest of Jain's indexes of handler time for its weight, over any so many seconds between two times."""
-        found, size, first, last = 1.0, round(seconds * PARTS), round(start * PARTS), round(end * PARTS)
-        sums = [sum(parts[first : first + size]) for parts in self.time]
-        for at in range(first, last - size):
-            found = min(found, index([total / weight for total, weight in zip(sums, self.weights, strict=True)]))
-            for tenant, parts in enumerate(self.time):
-                sums[tenant] += (parts[at + size] if at + size < len(parts) else 0) - (parts[at] if at < len(parts) else 0)
-        return found
 
 
 def name(tenant: int) -> str:
     """A tenant's name."""
     return f"{tenant:04}"
-
-
-def index(shares: Sequence[float]) -> float:
-    """Jain's index: 1 where all have the same, 1/n where one has all."""
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
 
 def same(seconds: float) -> Length:
@@ -153,12 +121,11 @@ def main() -> None:
     for told, length in lengths.items():
         for slots in (50, 60, 100, 200):
             found = backlog(slots, equal, length, 100)
-            print(f"20 tenants, {slots:3} slots, {told:30} lowest index over 10 s {found.jain(30, 90):.4f}")
+            print(f"20 tenants, {slots:3} slots, {told:30} lowest index over 10 s {found.time.jain(30, 90):.4f}")
     for told, length in {"all 1 s": same(1), "0.01, 0.3, 3 s": apart(3, 0.01, 3), "mixed": mixed()}.items():
         for slots in (8, 16, 40):
             found = backlog(slots, [1, 2, 5], length, 430)
-            had = [found.had(tenant, 30, 430) for tenant in range(3)]
-            print(f"weights 1:2:5, {slots:2} slots, {told:15}", [round(8 * h / sum(had), 3) for h in had])
+            print(f"weights 1:2:5, {slots:2} slots, {told:15}", [round(had, 3) for had in found.time.shares(30, 430)])
 
 
 if __name__ == "__main__":

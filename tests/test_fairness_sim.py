@@ -59,16 +59,15 @@ LENGTHS = {
 @pytest.mark.parametrize("slots", [50, 70])
 def test_tenants_of_equal_weight_have_equal_time_over_any_ten_seconds(lengths: str, slots: int) -> None:
     found = sim.backlog(slots, [1.0] * 20, LENGTHS[lengths], 70)
-    assert found.jain(30, 60) >= 0.99
-    assert sum(found.had(tenant, 30, 60) for tenant in range(20)) == pytest.approx(slots * 30, rel=1e-6)
+    assert found.time.jain(30, 60) >= 0.99
+    assert sum(found.time.had(tenant, 30, 60) for tenant in range(20)) == pytest.approx(slots * 30, rel=1e-6)
 
 
 @pytest.mark.parametrize("slots", [8, 11, 16, 40])
 @pytest.mark.parametrize("length", [sim.same(1), sim.apart(3, 0.03, 3), sim.mixed(0.01)])
 def test_tenants_have_time_by_their_weights(slots: int, length: sim.Length) -> None:
     found = sim.backlog(slots, [1, 2, 5], length, 260)
-    had = [found.had(tenant, 60, 260) for tenant in range(3)]
-    assert [8 * time / sum(had) for time in had] == pytest.approx([1, 2, 5], rel=0.05)
+    assert found.time.shares(60, 260) == pytest.approx([1, 2, 5], rel=0.05)
 
 
 @pytest.mark.parametrize("idle", ["new", "back", "back with a debt"])
@@ -91,7 +90,7 @@ def test_who_comes_late_neither_starves_nor_takes_over(idle: str) -> None:
     found.run(160)
     assert found.waits[9][-1] < 2, "it waits for its first slot"
     for start in (120, 130, 140):
-        had = [found.had(tenant, start, start + 10) for tenant in range(10)]
+        had = [found.time.had(tenant, start, start + 10) for tenant in range(10)]
         assert 15 < had[9] < 35, had
         assert min(had) > 15, had
 
