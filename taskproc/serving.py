@@ -90,6 +90,6 @@ def _reserve(given: Any, names: Sequence[str]) -> dict[str, int]:
     if not isinstance(given, Mapping):
         raise InvalidValue(f"reserve={shown(given)}: give how many slots by queue, such as {{'high': 1}}")
     for name in given:
-        if queue_name(name) not in names:
+        if not isinstance(name, str) or name not in names:
             raise InvalidValue(f"reserve: the queue {shown(name)} is not one of queues={list(names)}")
     return {name: count(f"reserve[{name!r}]", most, 1, 10_000) for name, most in given.items()}

@@ -57,7 +57,7 @@ def started(instance: Instance) -> Counter[str]:
         ({"queues": ["high:1"], "ageing": 5}, "ageing is for queues that are served in their order"),
         ({"reserve": ["default"]}, "reserve=['default']: give how many slots by queue"),
         ({"reserve": {"high": 1}}, "reserve: the queue 'high' is not one of queues=['default']"),
-        ({"reserve": {5: 1}}, "queue name 5"),
+        ({"reserve": {5: 1}}, "reserve: the queue 5 is not one of"),
         ({"reserve": {"default": 0}}, "reserve['default']=0"),
         ({"reserve": {"default": True}}, "reserve['default']=True"),
         ({"reserve": {"default": 11}}, "reserve={'default': 11}: 11 slots, but max_workers=10"),
