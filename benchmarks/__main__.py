@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import bars, contest, first, growth, schedules, stalls, workers
+from benchmarks import bars, contest, fairness, first, growth, schedules, stalls, workers
 from benchmarks.catalogue import Peer, chosen
 from benchmarks.environments import command_of
 from benchmarks.processes import Failed, run
@@ -26,7 +26,9 @@ from benchmarks.servers import version_of
 
 ABOUT_SECONDS = 30
 WIDTH = 125
-SECTIONS: dict[str, Section] = {module.NAME: module for module in (contest, first, workers, growth, stalls, schedules)}
+SECTIONS: dict[str, Section] = {
+    module.NAME: module for module in (contest, first, workers, growth, stalls, schedules, fairness)
+}
 
 
 def prepare(peers: tuple[Peer, ...], results: Results, quick: bool, binary: str | None) -> Run:

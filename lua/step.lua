@@ -9,12 +9,12 @@
 --   4 seq int (rises with every new step; the same again asks for the same answer)
 --   5 lease int (ms)
 --   6 want int (at most 128)
---   7 queues json (names, first served first)
+--   7 queues json (names, first served first; or as include/claim_queues.lua has them)
 --   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
 -- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more, broken}, claims
 --   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
 --   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
--- Includes: guard, now, apart, settle_check, settle, claim_queue, twins, next_due, replay, wake,
+-- Includes: guard, now, apart, settle_check, settle, claim_queues, twins, next_due, replay, wake,
 --   limits
 -- Cost: O(n log tenants) for n settlements and claims, n ≤ 256
 local slot = KEYS[1]
@@ -38,6 +38,7 @@ redis.call('ZREM', key(P, 'leases'), '') -- the first write, which a full Redis 
 if last.err then redis.call('UNLINK', memory) end
 if seen and seq <= seen then
   for _, q in ipairs(queues) do -- a marker may have been taken for this call
+    if type(q) == 'table' then q = q[1] end
     if redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then wake(P, q) end
   end
 end
@@ -54,22 +55,10 @@ local c = {
   ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 500, short = 0,
   ruled = state[3],
 }
-if not state[2] then
-  for _, q in ipairs(queues) do
-    local empty, before = false, #c.ids -- nil: it is broken, and is looked at again at the next poll
-    if want > 0 then empty = apart(broken, 'queue', q, claim_queue, P, c, q, want) end
-    want = want + before - #c.ids
-    if empty == false and redis.call('EXISTS', key(P, 'ring', q), key(P, 'fifo', q)) > 0 then
-      wake(P, q)
-      if want > 0 then more = 1 end
-    else
-      c.gone[#c.gone + 1] = key(P, 'wake', q)
-    end
-  end
-end
+if not state[2] then more = claim_queues(P, c, queues, want) end
 if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end
 for l in pairs(c.next) do
-  if apart(broken, 'limit', l, limits, P, 'next', us, l) and want > 0 then more = 1 end
+  if apart(broken, 'limit', l, limits, P, 'next', us, l) and want > #c.ids then more = 1 end
 end
 if #c.ids > 0 then
   redis.call('HSET', key(P, 'run'), unpack(c.run))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields, replace
 from types import ModuleType
@@ -16,7 +16,8 @@ from taskproc.errors import InvalidValue
 from taskproc.handlers import KEEPS, Keep, Unique, unique_options
 from taskproc.sealing import Keys, Sealer, TenantKeys
 from taskproc.serializing import Serializer
-from taskproc.values import Duration, count, milliseconds, one_of, queue_name, queue_names, shown, timestamp_ms
+from taskproc.serving import Serving, serving
+from taskproc.values import Duration, count, milliseconds, one_of, queue_name, shown, timestamp_ms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +42,7 @@ class Options:
     """A processor's options, checked; durations in milliseconds."""
 
     prefix: str
-    queues: tuple[str, ...]
+    serving: Serving
     max_workers: int
     include: tuple[str, ...]
     max_attempts: int
@@ -71,6 +72,11 @@ class Options:
     sealer: Sealer | None
 
     @property
+    def queues(self) -> tuple[str, ...]:
+        """The names of the queues that a worker serves."""
+        return self.serving.queues
+
+    @property
     def patience(self) -> float:
         """How long a call of a client may take, in seconds."""
         return self.patience_ms / 1000
@@ -81,6 +87,8 @@ class ProcessorOptions(TypedDict, total=False):
 
     prefix: str
     queues: Sequence[str]
+    ageing: Duration | None
+    reserve: Mapping[str, int] | None
     max_workers: int
     include: Sequence[str | ModuleType]
     max_attempts: int
@@ -119,11 +127,11 @@ def check_options(given: ProcessorOptions) -> Options:
     include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
     if not isinstance(include, list | tuple):
         raise InvalidValue(f"include={shown(include)}: give a list of modules")
-    backoff, week = given.get("backoff"), 7 * 24 * 3600
+    backoff, week, slots = given.get("backoff"), 7 * 24 * 3600, worker_count(given.get("max_workers", 10))
     return Options(
         prefix=_prefix(given.get("prefix", "taskproc")),
-        queues=queue_names(given.get("queues", ("default",))),
-        max_workers=worker_count(given.get("max_workers", 10)),
+        serving=serving(given.get("queues", ("default",)), given.get("ageing"), given.get("reserve"), slots=slots),
+        max_workers=slots,
         include=tuple(module_of(module) for module in include),
         max_attempts=count("max_attempts", given.get("max_attempts", 3)),
         backoff=Exponential() if backoff is None else backoffs.check(backoff),

@@ -191,6 +191,12 @@ async def step(seconds: float, tag: object = None) -> None:
     note("end", tag=tag)
 
 
+@task(queue="high")
+async def step_high(seconds: float, tag: object = None) -> None:
+    """The same in a queue of its own."""
+    await step(seconds, tag)
+
+
 @task
 async def die_below(attempt: int) -> None:
     """Ends its process in attempts before ``attempt``."""

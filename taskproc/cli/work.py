@@ -28,7 +28,9 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 @click.command()
 @click.argument("target", metavar="MODULE:PROCESSOR")
-@click.option("--queues", help="Serve these, comma-separated, first served first, instead of the processor's.")
+@click.option(
+    "--queues", help="Serve these, comma-separated, first served first or as high:6,low:1, instead of the processor's."
+)
 @click.option("--include", "modules", multiple=True, metavar="MODULE", help="Run what this module or package defines too.")
 @click.option("--max-workers", type=int, help="Tasks running at once in a process, instead of the processor's.")
 @click.option(

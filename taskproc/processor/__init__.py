@@ -18,7 +18,7 @@ from taskproc.options import ProcessorOptions, check_options, module_of, worker_
 from taskproc.processor.calls import Calls
 from taskproc.processor.catalogue import can_run, described
 from taskproc.processor.tenant import Tenant
-from taskproc.values import queue_names
+from taskproc.serving import served
 from taskproc.worker import Worker
 
 
@@ -51,14 +51,15 @@ class TaskProcessor(Calls):
         return Tenant(self, name)
 
     def configure(self, *, queues: Sequence[str] | None = None, max_workers: int | None = None) -> None:
-        """Serve other queues or with other slots than at construction; before ``run``. Raises InvalidValue."""
+        """Serve other queues or with other slots than at construction; before ``run``. Raises InvalidValue.
+
+        Slots that are reserved for queues which are then not served are free for all.
+        """
         if self._worker is not None:
             raise TaskprocError("this processor runs already: configure it before")
-        self._options = replace(
-            self._options,
-            queues=self._options.queues if queues is None else queue_names(queues),
-            max_workers=self._options.max_workers if max_workers is None else worker_count(max_workers),
-        )
+        slots = self._options.max_workers if max_workers is None else worker_count(max_workers)
+        serving = served(self._options.serving, slots, queues)
+        self._options = replace(self._options, serving=serving, max_workers=slots)
 
     def include(self, *modules: str | ModuleType) -> None:
         """Let workers run the functions and methods that modules define; all modules of a package, however deep.

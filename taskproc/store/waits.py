@@ -37,7 +37,8 @@ class Marker:
     def __init__(self, wire: Wire, prefix: str, queues: Sequence[str]) -> None:
         self._wire = wire
         self._slot_key = prefix + "~"
-        self._keys = [key(prefix, "wake", queue) for queue in queues]
+        self._of = {queue: key(prefix, "wake", queue) for queue in queues}
+        self._keys = self._waited = list(self._of.values())
         self._connection: AbstractConnection | None = None
         self._waiting = False
         self._dropped = False
@@ -60,6 +61,7 @@ class Marker:
         try:
             if self._connection is None or not self._connection.is_connected:
                 self._connection = await self._wire.connect()
+            self._waited = self._keys
             command = _pack((b"BLPOP", *self._keys, max(0.01, round(seconds, 3))))
             async with asyncio.timeout(seconds + PING_SECONDS):
                 self._waiting = True
@@ -83,6 +85,12 @@ class Marker:
             return await connection.read_response(timeout=math.inf)
         except redis.ResponseError:  # such as a script that the server doesn't know any more
             return None
+
+    async def only(self, queues: Sequence[str]) -> None:
+        """Wait for these from now on; a wait at hand for less than these ends without a marker."""
+        self._keys = [self._of[queue] for queue in queues]
+        if self._waiting and not set(self._keys) <= set(self._waited):
+            await self.drop()
 
     async def drop(self) -> None:
         """Take the call behind the wait back, and with it the wait, which ends without a marker."""

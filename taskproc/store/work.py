@@ -42,11 +42,17 @@ class Claims:
     created_us: int
     token: str
     bodies: list[bytes]
+    at: float = 0.0
+    """When the worker had them, where it counts what its queues have of its slots."""
 
     def members(self) -> list[bytes]:
         """What their leases go by."""
         batch, token = self.batch.encode(), self.token.encode()
         return [batch + body[:10] + token for body in self.bodies]
+
+
+Turn = tuple[str, int, int]
+"""A queue's turn in a step: its name, how many it may give at most, and how many slots no other queue may use."""
 
 
 @dataclass(slots=True)
@@ -109,20 +115,23 @@ class Work:
         self._marker = marker
         self._prefix = prefix
         self._lease_ms = lease_ms
-        self._queues = to_json(list(queues))
+        self._queues = self._turns = to_json(list(queues))
         self._seq = 0
         self._groups = to_json([])
         self._told: dict[str, float] = {}
 
-    async def step(self, want: int, groups: Sequence[Group]) -> Step:
-        """Settle and claim in one call. Raises SchemaMismatch where the keys are of another layout, or StaleStep."""
+    async def step(self, want: int, groups: Sequence[Group], turns: Sequence[Turn] | None = None) -> Step:
+        """Settle and claim in one call, by turns other than the queues in their order if there are any.
+
+        Raises SchemaMismatch where the keys are of another layout, or StaleStep.
+        """
         self._seq += 1
         self._groups = to_json([group.plain() for group in groups])
-        return await self.again(want)
+        return await self.again(want, turns)
 
-    async def again(self, want: int) -> Step:
+    async def again(self, want: int, turns: Sequence[Turn] | None = None) -> Step:
         """The last step once more, as when it was not answered: what it has done it doesn't do again."""
-        began = time.monotonic()
+        began, self._turns = time.monotonic(), self._queues if turns is None else to_json(turns)
         step = self.read(await self._scripts.step(*self._call(want)))
         if step.claims and (time.monotonic() - began) * 1000 > self._lease_ms * LATE:
             await self._leave_out_lost(step.claims)
@@ -138,17 +147,17 @@ class Work:
                 held = zip(claim.bodies, claim.members(), strict=True)
                 claim.bodies = [body for body, member in held if member not in gone]
 
-    async def ask(self, want: int) -> None:
+    async def ask(self, want: int, turns: Sequence[Turn] | None = None) -> None:
         """Have a step done that settles nothing, as soon as a marker comes; ``read`` takes its answer, if one comes.
 
         Where another step has to go first, this one has to be sent with ``again``, as one that was not answered.
         """
         self._seq += 1
-        self._groups = to_json([])
+        self._groups, self._turns = to_json([]), self._queues if turns is None else to_json(turns)
         await self._marker.ask(SCRIPTS["step"], (self._prefix, *self._call(want)))
 
     def _call(self, want: int) -> tuple[int, str, int, int, int, Json, Json]:
-        return SCHEMA, self.worker, self._seq, self._lease_ms, want, self._queues, self._groups
+        return SCHEMA, self.worker, self._seq, self._lease_ms, want, self._turns, self._groups
 
     def read(self, reply: list[Any]) -> Step:
         """What a step has answered. Raises SchemaMismatch or StaleStep."""

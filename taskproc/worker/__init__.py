@@ -50,6 +50,7 @@ from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
 from taskproc.worker.slots import Slots
+from taskproc.worker.turns import Turns
 from taskproc.worker.upkeep import Upkeep
 
 logger = logging.getLogger("taskproc")
@@ -71,7 +72,9 @@ class Worker:
         lease, holds = options.invisibility_ms, options.deadletter_schedules
         self._store = WorkerStore(store.target, options.prefix, options.queues, lease, letters_hold=holds)
         work = self._store.work
-        self._slots = Slots(options.max_workers, self._run_one)
+        self._turns = None if options.serving.plain else Turns(options.serving)
+        run = self._run_one if self._turns is None else self._turns.counted(self._run_one)
+        self._slots = Slots(options.max_workers, run)
         making = Making(options.resolver)
         for handler in maker.registry.handlers():
             if hasattr(handler.function, MARK):  # what else is included may have parameters of another framework
@@ -88,7 +91,9 @@ class Worker:
         self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)
         self._scheduler = Scheduler(self._store.schedules, partial(rule_function, maker.registry), options.poll_ms / 1000)
         self._schedules = Loop("schedules", self._scheduler.step)
-        self._fetcher = Fetcher(work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms)
+        self._fetcher = Fetcher(
+            work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms, self._turns
+        )
         self._heartbeat = Heartbeat(
             self._store.leases,
             self._slots.held,
@@ -237,12 +242,8 @@ class Worker:
             return False
         self._started_ms = self._store.work.horizon.server_ms
         self._heartbeat.start()
-        logger.info(
-            "worker %s serves %s with %d slots",
-            self._store.work.worker,
-            ", ".join(self._options.queues),
-            self._slots.size,
-        )
+        worker, queues = self._store.work.worker, ", ".join(self._options.queues)
+        logger.info("worker %s serves %s with %d slots", worker, queues, self._slots.size)
         return True
 
     async def _meet(self) -> None:

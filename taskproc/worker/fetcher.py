@@ -18,10 +18,11 @@ from typing import Any
 from taskproc.errors import SchemaMismatch, ServerRefused, TaskprocError
 from taskproc.outcome import Released
 from taskproc.store.waits import Marker
-from taskproc.store.work import MOST, StaleStep, Step, Work
+from taskproc.store.work import MOST, StaleStep, Step, Turn, Work
 from taskproc.worker.loop import Loop
 from taskproc.worker.settler import Entry, Settler
 from taskproc.worker.slots import Slots
+from taskproc.worker.turns import Turns
 
 logger = logging.getLogger("taskproc")
 
@@ -31,7 +32,18 @@ PAUSE = 1.0
 class Fetcher:
     """The loop of steps. What a step tells of due tasks is passed on to ``upkeep``."""
 
-    def __init__(self, work: Work, slots: Slots, settler: Settler, marker: Marker, upkeep: Loop, poll_ms: int) -> None:
+    def __init__(
+        self,
+        work: Work,
+        slots: Slots,
+        settler: Settler,
+        marker: Marker,
+        upkeep: Loop,
+        poll_ms: int,
+        turns: Turns | None = None,
+    ) -> None:
+        """``turns`` says whose turn it is, where that is not just the first queue with ready work."""
+        self._turns = turns
         self._work = work
         self._slots = slots
         self._settler = settler
@@ -106,9 +118,9 @@ class Fetcher:
             if self._unanswered is None:
                 want = 0 if self._doubtful else want
                 self._unanswered, groups = self._settler.take(1 if self._doubtful else MOST)
-                step = await self._work.step(want, groups)
+                step = await self._work.step(want, groups, self._plan(want))
             else:
-                step = await self._work.again(want)
+                step = await self._work.again(want, self._plan(want))
         except SchemaMismatch:
             raise
         except TaskprocError as error:
@@ -124,6 +136,9 @@ class Fetcher:
         self._doubtful = max(0, self._doubtful - 1)
         self._settler.settled(self._answered(), step.lost, step.again)
         return self._claimed(step, want)
+
+    def _plan(self, want: int) -> list[Turn] | None:
+        return None if self._turns is None or not want else self._turns.plan(want, self._slots.free)
 
     def _take(self, answer: list[Any]) -> None:
         """Take the answer to the step that was asked for ahead."""
@@ -168,6 +183,8 @@ class Fetcher:
         count = sum(len(claims.bodies) for claims in step.claims)
         self.more = step.more or (want > 0 and count >= want)
         self._look = self._look or self.more
+        if self._turns is not None and not step.paused:
+            self._turns.claimed(want, step.claims)
         if self._claiming:
             self._slots.feed(step.claims)
         else:  # it was on its way when the worker was told to stop
@@ -177,9 +194,11 @@ class Fetcher:
 
     async def _wait(self, want: int) -> None:
         if want and not self.paused:
+            if self._turns is not None:
+                await self._marker.only(self._turns.open(self._slots.free))
             if not (self._slots.busy or self._ahead or self._marker.taken):
                 self._ahead = True
-                await self._work.ask(want)
+                await self._work.ask(want, self._plan(want))
             self._hungry.set()
         try:
             async with asyncio.timeout(None if self._ahead else self._poll):  # what is asked for ahead comes by the poll

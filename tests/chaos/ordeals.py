@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import clusters, limits, locks, producers, schedules, servers, wires, workers
+from tests.chaos import clusters, limits, locks, priorities, producers, schedules, servers, wires, workers
 from tests.chaos.field import Result, Trial
 from tests.servers import Server
 
@@ -22,6 +22,7 @@ ORDEALS: dict[str, Ordeal] = {
     "the store against its model": producers.against_the_model,
     "workers killed": workers.killed,
     "slots of limits": limits.slots,
+    "priorities under kills": priorities.killed,
     "schedules under kills": schedules.killed,
     "workers frozen": workers.frozen,
     "every request cut": wires.each_request,

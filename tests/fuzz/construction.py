@@ -25,8 +25,8 @@ URLS = (
 )  # fmt: skip
 
 PLAIN: dict[str, tuple[Any, ...]] = {
-    "prefix": ("a", "ü" * 32), "queues": (["a"], ("a", "b")), "max_workers": (1, 10_000), "include": ([], ["json"],
-    [handlers]),
+    "prefix": ("a", "ü" * 32), "queues": (["a"], ("a", "b"), ["a:6", "b:1"]), "max_workers": (2, 10_000), "include": ([],
+    ["json"], [handlers]), "reserve": (None, {}, {"a": 1}), "ageing": (None, 1, timedelta(1)),
     "max_attempts": (1, 9), "backoff": (0, [1, 2], timedelta(1)), "invisibility": (1, 0.001), "poll_interval": (1,
     timedelta(1)),
     "retention": (0, 1), "shutdown_grace": (0, 1), "unknown_grace": (0, 1), "redis_patience": (1, 2), "max_payload": (1,
@@ -53,8 +53,8 @@ def _group(*names: str) -> Call:
 
 
 CONSTRUCTIONS = [
-    _group("prefix", "queues", "max_workers", "include"),
-    _group("max_attempts", "backoff", "invisibility", "poll_interval"),
+    _group("prefix", "queues", "max_workers", "reserve", "include"),
+    _group("max_attempts", "backoff", "invisibility", "poll_interval", "ageing"),
     _group("retention", "shutdown_grace", "unknown_grace", "redis_patience", "max_payload"),
     _group("renew", "deadletter", "on_task_start", "on_task_end", "on_task_error"),
     _group("on_task_failed_delay", "resolver", "execute", "middleware", "lifespan", "serializer"),
