@@ -45,7 +45,7 @@ for _, task in ipairs(tasks) do
     tenant_settle(P, now_ms, b.tenant, -1, -1, 0)
     if kept(body) then record_again(P, b, id) end
     changed(P, b, 2)
-    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, m = attempts > 0 and attempts or nil})})
+    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, r = now_ms, m = attempts > 0 and attempts or nil})})
     count = count + 1
   end
 end

@@ -25,7 +25,12 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("m", "hash", "schema, paused", "stays"),
+    Key("m", "hash", "schema, paused, quiet (no statistics)", "stays"),
+    Key("stats", "list", "what steps have done and is not summed up yet, as JSON; 50,000 records at most", "summed up"),
+    Key("sums", "hash", "summing up: turn, part, taken, at (ms), entries, dropped", "pruned with the last period"),
+    Key("periods:<span>", "zset", "minutes (m) or hours (h) that have sums → start (s)", "pruned"),
+    Key("sum:<span>:<start>", "hash", "sums of a minute or an hour: queue, NUL and tenant → JSON", "pruned"),
+    Key("summed", "zset", "queues that have sums → start (s) of the last hour", "pruned"),
     Key("queues", "set", "names of queues in use", "pruned with the last tenant"),
     Key(
         "q:<queue>",

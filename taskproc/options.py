@@ -69,6 +69,9 @@ class Options:
     lifespan: Lifespan | None
     serializer: Serializer | None
     sealer: Sealer | None
+    minute_history_ms: int
+    hour_history_ms: int
+    history_entries: int
 
     @property
     def patience(self) -> float:
@@ -109,6 +112,9 @@ class ProcessorOptions(TypedDict, total=False):
     serializer: Serializer | None
     signing_key: Keys | None
     encryption_key: TenantKeys | None
+    minute_history: Duration
+    hour_history: Duration
+    history_entries: int
 
 
 def check_options(given: ProcessorOptions) -> Options:
@@ -119,7 +125,7 @@ def check_options(given: ProcessorOptions) -> Options:
     include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
     if not isinstance(include, list | tuple):
         raise InvalidValue(f"include={shown(include)}: give a list of modules")
-    backoff, week = given.get("backoff"), 7 * 24 * 3600
+    backoff, day = given.get("backoff"), 24 * 3600
     return Options(
         prefix=_prefix(given.get("prefix", "taskproc")),
         queues=queue_names(given.get("queues", ("default",))),
@@ -129,7 +135,7 @@ def check_options(given: ProcessorOptions) -> Options:
         backoff=Exponential() if backoff is None else backoffs.check(backoff),
         invisibility_ms=milliseconds("invisibility", given.get("invisibility", 30 if renew else 300), positive=True),
         poll_ms=milliseconds("poll_interval", given.get("poll_interval", 5), positive=True),
-        retention_ms=milliseconds("retention", given.get("retention", week)),
+        retention_ms=milliseconds("retention", given.get("retention", 7 * day)),
         grace_ms=milliseconds("shutdown_grace", given.get("shutdown_grace", 25)),
         unknown_grace_ms=milliseconds("unknown_grace", given.get("unknown_grace", 3600)),
         patience_ms=milliseconds("redis_patience", given.get("redis_patience", 10), positive=True),
@@ -150,6 +156,9 @@ def check_options(given: ProcessorOptions) -> Options:
         lifespan=_function("lifespan", given.get("lifespan")),
         serializer=_serializer(given.get("serializer")),
         sealer=_sealer(given.get("signing_key"), given.get("encryption_key")),
+        minute_history_ms=milliseconds("minute_history", given.get("minute_history", day)),
+        hour_history_ms=milliseconds("hour_history", given.get("hour_history", 90 * day)),
+        history_entries=count("history_entries", given.get("history_entries", 500_000), 0, 10**9),
     )
 
 

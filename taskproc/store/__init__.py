@@ -30,6 +30,7 @@ from taskproc.store.lua import Script
 from taskproc.store.queues import Queues
 from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import bind
+from taskproc.store.statistics import Statistics
 from taskproc.store.target import Target
 from taskproc.store.tasks import Tasks
 from taskproc.store.waits import Events, Marker
@@ -71,6 +72,7 @@ class Store:
         self.queues = Queues(scripts, self._ledger, sealer)
         self.limits = Limits(scripts, self._ledger)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
+        self.statistics = Statistics(scripts)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
@@ -125,6 +127,7 @@ class WorkerStore:
         self.work = Work(scripts, self.marker, prefix, queues, lease_ms)
         self.limits = Limits(scripts, Ledger())
         self.schedules = Schedules(scripts, Ledger(), math.inf, holds=letters_hold)
+        self.statistics = Statistics(scripts)
         self.leases = Leases(target, prefix)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

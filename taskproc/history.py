@@ -1,0 +1,97 @@
+"""What was done in a span of time, as it is added up and as callers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from taskproc.histogram import BUCKETS, Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """What was done from ``start`` on, for a step: tasks that ended, attempts that were tried again, and what they took.
+
+    ``run_seconds``: time of handlers; ``bytes``: of arguments, at each delivery. ``waits`` has how long each execution waited
+    for a worker since its task was ready, ``runs`` how long it ran.
+    """
+
+    start: datetime
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    retried: int = 0
+    run_seconds: float = 0.0
+    bytes: int = 0
+    waits: Histogram = field(default_factory=Histogram)
+    runs: Histogram = field(default_factory=Histogram)
+
+    @property
+    def executions(self) -> int:
+        """How many times handlers ran."""
+        return self.runs.total
+
+
+class Sum:
+    """Counts that can be added up: done, failed, cancelled, retried, handler µs, bytes, and two histograms."""
+
+    __slots__ = ("numbers", "runs", "waits")
+
+    def __init__(self) -> None:
+        self.numbers = [0, 0, 0, 0, 0, 0]
+        self.runs: dict[int, int] = {}
+        self.waits: dict[int, int] = {}
+
+    def add(self, ends: Sequence[int], us: int, size: int, runs: str, waits: str) -> None:
+        """Add an entry of a record."""
+        numbers = self.numbers
+        for at in range(4):
+            numbers[at] += ends[at]
+        numbers[4] += us
+        numbers[5] += size
+        for marks, counts in ((runs, self.runs), (waits, self.waits)):
+            for mark in set(marks):
+                bucket = BUCKETS.get(mark)
+                if bucket is not None:
+                    counts[bucket] = counts.get(bucket, 0) + marks.count(mark)
+
+    def merge(self, other: Sum) -> None:
+        """Add another."""
+        self.include([*other.numbers, _flat(other.runs), _flat(other.waits)])
+
+    def include(self, stored: Sequence[object]) -> None:
+        """Add one as it is stored. Raises ValueError, TypeError or LookupError for what isn't one."""
+        *numbers, runs, waits = stored
+        if len(numbers) != len(self.numbers) or not isinstance(runs, list) or not isinstance(waits, list):
+            raise ValueError("no sum")
+        added = [_whole(number) for number in numbers]
+        pairs = [(_whole(bucket), _whole(n)) for flat in (runs, waits) for bucket, n in _pairs(flat)]
+        self.numbers = [mine + more for mine, more in zip(self.numbers, added, strict=True)]
+        for at, (bucket, n) in enumerate(pairs):
+            counts = self.runs if at < len(runs) // 2 else self.waits
+            counts[bucket] = counts.get(bucket, 0) + n
+
+    def stored(self) -> list[object]:
+        """As it is stored."""
+        return [*self.numbers, _flat(self.runs), _flat(self.waits)]
+
+    def point(self, start: datetime) -> HistoryPoint:
+        """As callers see it."""
+        done, failed, cancelled, retried, us, size = self.numbers
+        waits, runs = Histogram(dict(self.waits)), Histogram(dict(self.runs))
+        return HistoryPoint(start, done, failed, cancelled, retried, us / 1e6, size, waits, runs)
+
+
+def _flat(counts: dict[int, int]) -> list[int]:
+    return [number for pair in sorted(counts.items()) for number in pair]
+
+
+def _pairs(flat: Sequence[object]) -> Iterable[tuple[object, object]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("no number")
+    return value
