@@ -26,6 +26,8 @@ from taskproc.errors import (
     WaitCancelled,
 )
 from taskproc.handlers import method, task
+from taskproc.histogram import Histogram
+from taskproc.history import HistoryPoint, QueueSignals
 from taskproc.injection import Depends, inject
 from taskproc.limits import LimitInfo
 from taskproc.model import (
@@ -49,6 +51,7 @@ from taskproc.model import (
     TaskInfo,
     TaskState,
     TenantInfo,
+    TenantQueueInfo,
     WorkerInfo,
 )
 from taskproc.options import CallNext, Middleware
@@ -79,6 +82,8 @@ __all__ = [
     "Event",
     "HandlerError",
     "HandlerInfo",
+    "Histogram",
+    "HistoryPoint",
     "InvalidValue",
     "LimitInfo",
     "Middleware",
@@ -89,6 +94,7 @@ __all__ = [
     "PayloadTooLarge",
     "Progress",
     "QueueInfo",
+    "QueueSignals",
     "QuotaExceeded",
     "RateLimited",
     "RedisFull",
@@ -116,6 +122,7 @@ __all__ = [
     "TaskprocError",
     "Tenant",
     "TenantInfo",
+    "TenantQueueInfo",
     "WaitCancelled",
     "WorkerInfo",
     "current_task",

@@ -1,7 +1,7 @@
 """Histograms of fixed logarithmic buckets, and the characters in which workers tell them.
 
-Bucket ``b`` has durations from 2**(b-1) up to 2**b microseconds, bucket 0 those of nothing. A report has a character for each
-task, ``MARKS[b]``; ``NONE`` is for one that did not run, or of which nothing is known.
+Bucket ``b`` has durations from 2**(b-1) up to 2**b microseconds, bucket 0 those of nothing. A report has a character for
+each task, ``MARKS[b]``; ``NONE`` is for one that did not run, or of which nothing is known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ceiling(bucket: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many durations fell into each bucket: bucket 0 has those of nothing, bucket b those from 2**(b-1) up to 2**b µs."""
+    """How many durations fell into each bucket: those of nothing into bucket 0, those from 2**(b-1) up to 2**b µs into b."""
 
     counts: Mapping[int, int] = field(default_factory=dict)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from taskproc.histogram import BUCKETS, Histogram
+from taskproc.model import QueueInfo
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPoint:
     """What was done from ``start`` on, for a step: tasks that ended, attempts that were tried again, and what they took.
 
-    ``run_seconds``: time of handlers; ``bytes``: of arguments, at each delivery. ``waits`` has how long each execution waited
-    for a worker since its task was ready, ``runs`` how long it ran.
+    ``run_seconds``: time of handlers; ``bytes``: of arguments, at each delivery. ``waits`` has how long each execution
+    waited for a worker since its task was ready, ``runs`` how long it ran.
     """
 
     start: datetime
@@ -31,6 +33,26 @@ class HistoryPoint:
     def executions(self) -> int:
         """How many times handlers ran."""
         return self.runs.total
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSignals:
+    """How busy a queue is, for autoscaling: what it holds now, what was done in the last five minutes, the slots it needs.
+
+    ``mean_run_seconds`` and the waits are None where nothing ran of late.
+    """
+
+    name: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    oldest_wait_seconds: float
+    executions_per_second: float
+    mean_run_seconds: float | None
+    wait_p50_seconds: float | None
+    wait_p95_seconds: float | None
+    slots_needed: int
 
 
 class Sum:
@@ -55,6 +77,11 @@ class Sum:
                 bucket = BUCKETS.get(mark)
                 if bucket is not None:
                     counts[bucket] = counts.get(bucket, 0) + marks.count(mark)
+
+    @property
+    def executions(self) -> int:
+        """How many times handlers ran."""
+        return sum(self.runs.values())
 
     def merge(self, other: Sum) -> None:
         """Add another."""
@@ -81,6 +108,27 @@ class Sum:
         done, failed, cancelled, retried, us, size = self.numbers
         waits, runs = Histogram(dict(self.waits)), Histogram(dict(self.runs))
         return HistoryPoint(start, done, failed, cancelled, retried, us / 1e6, size, waits, runs)
+
+
+def signals(info: QueueInfo, target: float, rate: float, known: Sum) -> QueueSignals:
+    """The signals of a queue. ``rate``: executions per second of late; ``known``: sums that tell how long one takes."""
+    mean = known.numbers[4] / 1e6 / known.executions if known.executions else None
+    busy = max(float(info.running), rate * (mean or 0.0))
+    needed = math.ceil(round(busy + info.ready * (mean or 0.0) / target, 6))
+    waits = Histogram(known.waits)
+    return QueueSignals(
+        name=info.name,
+        ready=info.ready,
+        running=info.running,
+        delayed=info.delayed,
+        dead=info.dead,
+        oldest_wait_seconds=info.oldest_ready_seconds or 0.0,
+        executions_per_second=rate,
+        mean_run_seconds=mean,
+        wait_p50_seconds=waits.p(0.5),
+        wait_p95_seconds=waits.p(0.95),
+        slots_needed=max(needed, 1 if info.ready else 0),
+    )
 
 
 def _flat(counts: dict[int, int]) -> list[int]:

@@ -51,7 +51,12 @@ KEYS = (
     Key("tqs:<tenant>", "set", "queues that the tenant uses", "pruned with the tenant"),
     Key("tenants", "zset", "tenants by name", "pruned with the tenant"),
     Key("idle", "zset", "tenants with nothing to run → since when (ms)", "pruned with the tenant"),
-    Key("t:<tenant>", "hash", "batches, total, remaining, failed, cancelled, hidden (id of the open batch)", "pruned"),
+    Key(
+        "t:<tenant>",
+        "hash",
+        "batches, total, remaining, failed, cancelled, retried, hidden (id of the open batch)",
+        "pruned",
+    ),
     Key("tb:<tenant>", "zset", "the tenant's batches → creation (µs)", "pruned with the batch"),
     Key(
         "b:<seg>",

@@ -173,7 +173,10 @@ class QueueInfo:
 
 @dataclass(frozen=True, slots=True)
 class TenantInfo:
-    """A tenant's totals since it was first seen, single tasks and continuations included."""
+    """A tenant's totals since it was first seen, single tasks and continuations included; and what it has waiting now.
+
+    ``retried``: how many attempts have failed after which their tasks went on.
+    """
 
     tenant: str
     batches: int
@@ -185,6 +188,22 @@ class TenantInfo:
     run_seconds: float
     ready: int
     running: int
+    delayed: int = 0
+    dead: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQueueInfo:
+    """What a tenant has in a queue now, and its handler time there. ``oldest_ready_seconds``: None when nothing is ready."""
+
+    name: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    oldest_ready_seconds: float | None
+    run_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ local function settle(P, now_ms, us, groups, broken)
     local ended, failed, cancelled = apart(broken, 'batch', p.batch.id, settle_batch, P, now_ms, us, p, entries, stopped)
     if tenant then
       stats_add(runs, p)
-      local e = ends[tenant] or {0, 0, 0}
-      ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0)}
+      local e, retried = ends[tenant] or {0, 0, 0, 0}, p.ended and p.ended.retried or 0
+      ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0), e[4] + retried}
     end
   end
   settle_counts(P, now_ms, runs, ends, broken)

@@ -13,6 +13,7 @@ from taskproc.handlers import Keep, Unique
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
+from taskproc.processor.tenant_statistics import TenantStatistics
 from taskproc.processor.watching import watch
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
@@ -55,7 +56,7 @@ class TenantTaskCalls:
         return await self._calls._enqueue_raw(self._options, None, self.name, name, data)
 
 
-class Tenant(TenantTaskCalls):
+class Tenant(TenantTaskCalls, TenantStatistics):
     """Everything that a processor does, for one tenant. Other tenants' batches and tasks are not found through it."""
 
     def __init__(self, calls: Calls, tenant: str) -> None:

@@ -22,7 +22,8 @@ SPANS = {"m": MINUTE, "h": HOUR}
 AT_ONCE = 2_000
 """Records that are summed up together."""
 
-PAGE, PART, LOOKUPS = 500, 300, 5_000
+PAGE, PART, QUEUES, LOOKUPS = 500, 300, 1_000, 5_000
+LOOKS = 50
 REST_MS = 1_000
 """How long after another has summed up there is no hurry."""
 
@@ -35,7 +36,7 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How summing up stands: ``size`` records are left, ``dropped`` were too many, ``rested`` tells whether it is time again."""
+    """How summing up stands: ``size`` records are left, ``dropped`` were too many, ``rested``: it is time again."""
 
     now_ms: int
     turn: str
@@ -75,6 +76,12 @@ class Statistics:
                 return True
         return left.size > len(taken)
 
+    async def catch_up(self) -> None:
+        """Sum up all that there is by now, as far as others don't do it just now."""
+        for _ in range(LOOKS):
+            if not await self.sum_up(hurry=True):
+                return
+
     async def _page(self, skip: int, take: int) -> tuple[Left, list[bytes]]:
         now, turn, part, taken, at, size, dropped, *records = await self._scripts.stats_read(skip, take)
         rested = int(now) - whole(at) >= REST_MS
@@ -91,6 +98,19 @@ class Statistics:
             written += (name, orjson.dumps(part.sums[name].stored()))
         reply = await self._scripts.stats_put(left.turn, at, taken, int(last), part.span, part.start, *written)
         return bool(reply[0] == b"ok")
+
+    async def switch(self, on: bool) -> None:
+        """Take statistics of the whole instance, or take none."""
+        await self._scripts.stats_quiet(int(not on))
+
+    async def queues(self) -> list[str]:
+        """The queues that have sums."""
+        found: list[str] = []
+        while True:
+            names = await self._scripts.stats_queues(len(found), QUEUES)
+            found += [name.decode("utf-8", "replace") for name in names]
+            if len(names) < QUEUES:
+                return found
 
     async def prune(self, minutes_ms: int, hours_ms: int, entries: int) -> bool:
         """Drop what is past its time or too much, a bounded amount; whether there may be more."""

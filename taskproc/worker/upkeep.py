@@ -1,4 +1,4 @@
-"""Promotes due tasks, rescues expired leases, sums up statistics, prunes: bounded steps, repeated until there is nothing to do."""
+"""Promotes due tasks, rescues expired leases, sums up, prunes: bounded steps, repeated until there is nothing to do."""
 
 from __future__ import annotations
 
