@@ -77,8 +77,9 @@ class Sweep:
 
     def _forget_statistics(self) -> None:
         """Let go of records that nobody has summed up, and let the time come of all sums."""
-        _, turn, part, taken, _, size, *_ = self.call("stats_read", 0, 0)
-        assert self.call("stats_put", turn, part, int(taken) or size, 1, "m", 0) == [b"ok"]
+        while (found := self.call("stats_read", 0, 0))[5]:
+            _, turn, part, taken, _, size, *_ = found
+            assert self.call("stats_put", turn, part, int(taken) or size, 1, "m", 0) == [b"ok"]
         exhaust(lambda: self.call("stats_prune", -3_600_000, -7_200_000, 0, 100)[1])
 
     def _age(self, name: str) -> None:

@@ -10,7 +10,7 @@ from taskproc.store.scripts import to_json
 from tests.direct import ERROR, W2, Direct, group
 from tests.summing import Told, ended, told
 
-ODD = "b:ö\n\"\\x"
+ODD = 'b:ö\n"\\x'
 
 
 def noted(direct: Direct) -> Told:
