@@ -9,7 +9,7 @@
 --   4 attempts int (max_attempts from now on; 0: as before)
 -- Returns: {"ok", how many}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set, dead_take, push,
---   tenant_settle, kept, record_again, changed, letter_lock
+--   batch_again, tenant_settle, kept, record_again, changed, letter_lock
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
@@ -39,7 +39,7 @@ for _, task in ipairs(tasks) do
     if b.state == 'failed' or b.state == 'done' then
       b.state = 'running'
       redis.call('HSET', record, 'state', b.state)
-      redis.call('HDEL', record, 'ended')
+      batch_again(P, b.id)
       redis.call('ZREM', key(P, 'settled'), b.id)
     end
     tenant_settle(P, now_ms, b.tenant, -1, -1, 0)

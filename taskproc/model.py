@@ -41,7 +41,9 @@ class TaskId(str, Generic[R_co]):
 class BatchInfo:
     """A batch's counters at one moment: ``total == done + failed + cancelled + remaining``, always.
 
-    ``fail_after``: how many of its tasks have to fail for it to be cancelled, or what share of them.
+    ``fail_after``: how many of its tasks have to fail for it to be cancelled, or what share of them. ``started_at``: when
+    its first task was claimed; ``tasks_per_second``: how many have run since, or since it runs again; ``estimated_end``:
+    when the rest will have run at that pace. They are None while that can't be known.
     """
 
     id: str
@@ -57,6 +59,9 @@ class BatchInfo:
     created_at: datetime
     ended_at: datetime | None
     fail_after: int | str | None = None
+    started_at: datetime | None = None
+    tasks_per_second: float | None = field(default=None, compare=False)
+    estimated_end: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
