@@ -62,7 +62,8 @@ KEYS = (
         "b:<seg>",
         "hash",
         "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, since, started, base, ended, "
-        "queues, continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones, tickets and limits by list",
+        "queues, continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones, tickets and limits "
+        "by list",
         "pruned",
     ),
     Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),

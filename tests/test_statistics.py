@@ -265,7 +265,7 @@ def test_the_end_is_where_the_pace_leads_to(direct: Direct) -> None:
     direct.settle(leases[:3])
     direct.settle(leases[3:4], "dead", 0, ERROR)
     info = batch_info(direct, batch)
-    assert (info.tasks_per_second, info.estimated_end) == (0.4, from_ms(direct.now + 20_000))
+    assert (round(info.tasks_per_second or 0, 9), info.estimated_end) == (0.4, from_ms(direct.now + 20_000))
     direct.wait(10_000)
     info = batch_info(direct, batch)
     assert (info.tasks_per_second, info.estimated_end) == (0.2, from_ms(direct.now + 40_000))

@@ -176,7 +176,7 @@ def _info(entry: list[bytes]) -> BatchInfo | None:
             fail_after=_policy(entry[11].decode()),
             started_at=from_us(int(entry[12])) if entry[12] else None,
             tasks_per_second=rate,
-            estimated_end=from_us(now + int(remaining / rate * 1e6)) if rate and running and remaining else None,
+            estimated_end=from_us(now + round(remaining / rate * 1e6)) if rate and running and remaining else None,
         )
 
 
