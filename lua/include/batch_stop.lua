@@ -9,9 +9,9 @@ local function batch_stop(P, now_ms, us, b)
   tenant_settle(P, now_ms, b.tenant, b.remaining, 0, b.remaining)
   batch_end(P, now_ms, us, b, 'cancelled')
   redis.call('PUBLISH', P .. 'cancel', b.id)
-  local entries = {} -- those that run count as cancelled when they leave
+  local told = {} -- those that run count as cancelled when they leave
   for q, n in pairs(b.dropped) do
-    if n > 0 then entries[#entries + 1] = {q, b.tenant or '', 0, 0, '', '', {0, 0, n, 0}} end
+    if n > 0 then stats_ends(told, q, b.tenant, n) end
   end
-  stats_note(P, us, entries)
+  stats_note(P, us, told)
 end

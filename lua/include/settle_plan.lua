@@ -12,7 +12,7 @@ local function settle_plan(P, groups, broken)
     local b = batches[g[1]] or apart(broken, 'batch', g[1], batch_read, P, g[1])
       or {id = g[1], remaining = 0, left = 0, failed = 0, continuations = 0}
     batches[g[1]] = b
-    local kept, ids, others, verbs, places, n = {}, {}, {}, {}, {}, 0
+    local kept, ids, others, verbs, n = {}, {}, {}, {}, 0
     for _, verb in ipairs(g[5]) do verbs[verb[1]] = verb end
     for i, member in ipairs(g[4]) do
       at = at + 1
@@ -20,7 +20,7 @@ local function settle_plan(P, groups, broken)
         lost[#lost + 1] = member
       elseif not seen[member] then
         seen[member], n = true, n + 1
-        kept[n], ids[n], places[n] = member, string.sub(member, 1, 32), i
+        kept[n], ids[n] = member, string.sub(member, 1, 32)
         if verbs[i] then others[#others + 1] = {ids[n], unpack(verbs[i], 2)} end
       end
     end
@@ -32,7 +32,7 @@ local function settle_plan(P, groups, broken)
     elseif n > 0 then
       budget, b.left = budget - fires, b.left - n
       local runs, waits, share = g[6] or '', g[7] or '', n / #g[4]
-      if n < #g[4] then runs, waits = stats_picked(runs, places), stats_picked(waits, places) end
+      if n < #g[4] then runs, waits = stats_picked(runs, g[4], kept), stats_picked(waits, g[4], kept) end
       plan[#plan + 1] = {
         batch = b, queue = g[2], us = math.floor(g[3] * share), members = kept, ids = ids, others = others,
         runs = runs, waits = waits, bytes = math.floor((g[8] or 0) * share),

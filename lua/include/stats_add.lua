@@ -1,19 +1,19 @@
--- Adds a group of a settlement to what its tenant has done in its queue in this step, {queue, tenant, n, us} and more for
--- statistics; its batch's record may have been of no use.
+-- Adds a group of a settlement to what its tenant has done in its queue in this step; ended is missing where its batch's record
+-- is of no use.
 local function stats_add(runs, p)
-  local place = p.queue .. ':' .. p.batch.tenant
-  local r, ended = runs[place], p.ended
+  local place, ended = p.queue .. ':' .. p.batch.tenant, p.ended
+  local r = runs[place]
   if not r then
-    r = {
-      queue = p.queue, tenant = p.batch.tenant, n = 0, us = 0, bytes = 0, runs = '', waits = '', done = 0, failed = 0,
-      cancelled = 0, retried = 0,
+    runs[place] = {
+      queue = p.queue, tenant = p.batch.tenant, n = #p.members, us = p.us, bytes = p.bytes, runs = p.runs, waits = p.waits,
+      ended = ended,
     }
-    runs[place] = r
+    return
   end
-  r.n, r.us = r.n + #p.members, r.us + p.us
-  if not ended then return end
-  r.bytes, r.runs, r.waits, r.done = r.bytes + p.bytes, r.runs .. p.runs, r.waits .. p.waits, r.done + ended.done
-  if #p.others > 0 or ended.cancelled > 0 then
-    r.failed, r.cancelled, r.retried = r.failed + ended.failed, r.cancelled + ended.cancelled, r.retried + ended.retried
+  r.n, r.us, r.bytes, r.runs, r.waits = r.n + #p.members, r.us + p.us, r.bytes + p.bytes, r.runs .. p.runs, r.waits .. p.waits
+  if r.ended and ended then
+    for how, n in pairs(ended) do r.ended[how] = r.ended[how] + n end
+  else
+    r.ended = r.ended or ended
   end
 end

@@ -13,5 +13,5 @@ local function task_gone(P, now_ms, us, b, body, q)
     batch_end(P, now_ms, us, b, b.failed > 0 and 'failed' or 'done')
   end
   changed(P, b, 2)
-  stats_note(P, us, {{q, b.tenant or '', 0, 0, '', '', {0, 0, 1, 0}}})
+  stats_note(P, us, stats_ends({}, q, b.tenant, 1))
 end

@@ -8,12 +8,12 @@ follow from the records alone, so that somebody else can go on in the middle.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from taskproc.history import Sum
+from taskproc.history import Sum, Tally
 from taskproc.store.reading import whole
 from taskproc.store.scripts import Scripts
 
@@ -29,9 +29,6 @@ REST_MS = 1_000
 
 ALL = b""
 """The tenant whose sums are those of a queue."""
-
-Place = tuple[str, int]
-"""A span and the start of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,44 +137,60 @@ class Part:
     sums: dict[bytes, Sum]
 
 
+Place = tuple[int, str, str]
+"""A minute, a queue and a tenant."""
+
+
 async def _parts(records: Sequence[bytes]) -> list[Part]:
     """What records come to, in parts. It follows from the records alone."""
-    places: dict[Place, dict[bytes, Sum]] = {}
+    tallies: dict[Place, Tally] = {}
     for at, record in enumerate(records):
         if at % 50 == 49:
             await asyncio.sleep(0)
-        for second, queue, tenant, entry in _entries(record):
-            for span, length in SPANS.items():
-                sums = places.setdefault((span, second - second % length), {})
-                for who in (tenant, ALL):
-                    name = field_of(queue, who)
-                    found = sums.get(name)
-                    if found is None:
-                        found = sums[name] = Sum()
-                    found.add(*entry)
+        _tally(record, tallies)
+    sums: dict[tuple[str, int], dict[bytes, Sum]] = {}
+    for at, ((minute, queue, tenant), tally) in enumerate(tallies.items()):
+        if at % 200 == 199:
+            await asyncio.sleep(0)
+        one, start = tally.sum(), minute * MINUTE
+        for span, length in SPANS.items():
+            found = sums.setdefault((span, start - start % length), {})
+            for who in (tenant.encode(), ALL):
+                name = field_of(queue.encode(), who)
+                if name in found:
+                    found[name].merge(one)
+                else:
+                    found[name] = one.copy()
     parts = [
-        Part(span, start, {name: sums[name] for name in names[at : at + PART]})
-        for (span, start), sums in sorted(places.items())
-        for names in [sorted(sums)]
+        Part(span, start, {name: found[name] for name in names[at : at + PART]})
+        for (span, start), found in sorted(sums.items())
+        for names in [sorted(found)]
         for at in range(0, len(names), PART)
     ]
     return parts or [Part("m", 0, {})]
 
 
-Entry = tuple[list[int], int, int, str, str]
-
-
-def _entries(record: bytes) -> Iterator[tuple[int, bytes, bytes, Entry]]:
-    """The entries of a record; none of one that can't be read, which somebody else has put there."""
+def _tally(record: bytes, tallies: dict[Place, Tally]) -> None:
+    """Add the entries of a record; those of one that can't be read, which somebody else has put there, are left out."""
     try:
-        second, *rest = orjson.loads(record)
-        for at in range(0, len(rest), 7):
-            queue, tenant, us, size, runs, waits, ends = rest[at : at + 7]
-            done, failed, cancelled, retried = ends if isinstance(ends, list) else (ends, 0, 0, 0)
-            told = [int(done), int(failed), int(cancelled), int(retried)]
-            yield int(second), queue.encode(), tenant.encode(), (told, int(us), int(size), str(runs), str(waits))
-    except (ValueError, TypeError, AttributeError):
+        told = orjson.loads(record)
+        minute = told[0] // MINUTE
+        for at in range(1, len(told), 7):
+            queue, tenant, us, size, runs, waits, ends = told[at : at + 7]
+            place = (minute, queue, tenant)
+            tally = tallies.get(place)
+            if tally is None:
+                _check(minute, queue, tenant)
+                tally = Tally()
+            tally.add(ends, us, size, runs, waits)
+            tallies[place] = tally
+    except (ValueError, TypeError, AttributeError, LookupError):
         return
+
+
+def _check(minute: object, queue: object, tenant: object) -> None:
+    if type(minute) is not int or type(queue) is not str or type(tenant) is not str:
+        raise TypeError("no place")
 
 
 def added(total: Sum, stored: bytes) -> None:

@@ -29,7 +29,7 @@ LATE = 0.5
 """After this share of a lease an answer's claims are looked at again before they are run."""
 STAGED_MS = 3_600_000
 OVERTAKEN_MS = 5_000
-SUM_UP_SECONDS = 2.0
+SUM_UP_SECONDS = 5.0
 """How long after something was settled statistics are summed up."""
 TELL_SECONDS = 60.0
 """How often the same broken key is told of."""
