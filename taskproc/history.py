@@ -131,6 +131,17 @@ class Tally:
         self.runs.append(runs)
         self.waits.append(waits)
 
+    def absorb(self, other: Tally) -> None:
+        """Add all of another's."""
+        self.done += other.done
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        self.retried += other.retried
+        self.us += other.us
+        self.size += other.size
+        self.runs += other.runs
+        self.waits += other.waits
+
     def sum(self) -> Sum:
         """What they come to."""
         found = Sum()

@@ -76,7 +76,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "stats_queues": (0, 10),
     "stats_quiet": (1,),
     "stats_read": (0, 10),
-    "stats_sums": ("m", 60, 60, 1, "q\0acme"),
+    "stats_sums": ("m", 60, 61, 1, "q\0acme"),
     "step": (SCHEMA, W1, 1, 1_000, 1, to_json(["q"]), NONE),
     "task_cancel": (CALL, f"{BATCH}{0:010}", "", ""),
     "task_enqueue": (CALL, "acme", "seed", "", 0, LISTS, f"{0:010}", body(0)),

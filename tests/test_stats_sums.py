@@ -174,6 +174,13 @@ def test_sums_of_no_use_are_begun_anew(direct: Direct, stored: bytes) -> None:
     assert sums(direct, "m", START)["q acme"] == [1, 0, 0, 0, 10, 7, [3, 1], [5, 1]]
 
 
+def test_sums_are_read_in_pages(direct: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LOOKUPS", 2)
+    hours(direct, 5)
+    found = asyncio.run(scripts(direct).statistics().read("h", HOUR + 3600, HOUR + 9 * 3600, ["r", "q"], "acme"))
+    assert {at: one.numbers[0] for at, one in found.items()} == {HOUR + n * 3600: 1 for n in range(1, 5)}
+
+
 def test_a_full_redis_sums_up(direct: Direct) -> None:
     work(direct, "acme")
     with direct.full():
@@ -259,8 +266,12 @@ def test_queues_that_have_sums_are_known(direct: Direct) -> None:
 
 
 def test_rows_of_sums_are_read_with_what_they_have(direct: Direct) -> None:
-    hours(direct, 2)
-    found = direct.call("stats_sums", "h", HOUR - 3600, 3600, 9, b"q\0acme", b"q\0none")
-    assert [[row[0], *(bool(one) for one in row[1:])] for row in found] == [
-        [str(HOUR).encode(), True, False], [str(HOUR + 3600).encode(), True, False]
-    ]  # fmt: skip
+    hours(direct, 3)
+
+    def rows(start: int, end: int, take: int) -> list[list[object]]:
+        found = direct.call("stats_sums", "h", HOUR + start * 3600, HOUR + end * 3600, take, b"q\0acme", b"q\0none")
+        return [[(int(row[0]) - HOUR) // 3600, *(bool(one) for one in row[1:])] for row in found]
+
+    assert rows(-5, 9, 9) == [[0, True, False], [1, True, False], [2, True, False]]
+    assert rows(1, 2, 9) == [[1, True, False]]
+    assert rows(0, 9, 2) == [[0, True, False], [1, True, False]]

@@ -8,7 +8,7 @@ from taskproc.errors import InvalidValue
 from taskproc.history import HistoryPoint, QueueSignals, Sum, signals
 from taskproc.model import QueueInfo, TenantQueueInfo
 from taskproc.processor.connected import Connected
-from taskproc.store.statistics import HOUR, MINUTE, SPANS
+from taskproc.store.statistics import HOUR, MINUTE
 from taskproc.values import Duration, from_ms, milliseconds, queue_name, shown, tenant_name, timestamp_ms
 
 MOST_POINTS = 10_000
@@ -54,7 +54,7 @@ class StatisticsCalls(Connected):
         if queue is None:
             queues = await statistics.queues()
         span, found = "m" if seconds % HOUR else "h", dict[int, Sum]()
-        for at, one in (await statistics.read(span, begin, count * seconds // SPANS[span], queues, tenant)).items():
+        for at, one in (await statistics.read(span, begin, begin + count * seconds, queues, tenant)).items():
             found.setdefault(at - (at - begin) % seconds, Sum()).merge(one)
         return found
 
@@ -82,13 +82,13 @@ class StatisticsCalls(Connected):
 
     async def _signals(self, info: QueueInfo, now: int, target: float) -> QueueSignals:
         begin = now // MINUTE * MINUTE - (WINDOW - 1) * MINUTE
-        recent = await self._total("m", begin, WINDOW, info.name)
-        known = recent if recent.runs else await self._total("h", now // HOUR * HOUR - HOUR, 2, info.name)
+        recent = await self._total("m", begin, now + 1, info.name)
+        known = recent if recent.runs else await self._total("h", now - 2 * HOUR, now + 1, info.name)
         return signals(info, target, recent.executions / max(1, now - begin), known)
 
-    async def _total(self, span: str, begin: int, count: int, queue: str) -> Sum:
+    async def _total(self, span: str, begin: int, end: int, queue: str) -> Sum:
         total = Sum()
-        for one in (await self._store.statistics.read(span, begin, count, [queue], None)).values():
+        for one in (await self._store.statistics.read(span, begin, end, [queue], None)).values():
             total.merge(one)
         return total
 

@@ -87,7 +87,7 @@ class Statistics:
 
     async def _put(self, left: Left, at: int, taken: int, part: Part, *, last: bool) -> bool:
         fields = sorted(part.sums)
-        stored = await self._scripts.stats_sums(part.span, part.start, SPANS[part.span], 1, *fields) if fields else []
+        stored = await self._scripts.stats_sums(part.span, part.start, part.start + 1, 1, *fields) if fields else []
         before = stored[0][1:] if stored else [b""] * len(fields)
         written: list[bytes] = []
         for name, old in zip(fields, before, strict=True):
@@ -113,18 +113,19 @@ class Statistics:
         """Drop what is past its time or too much, a bounded amount; whether there may be more."""
         return int((await self._scripts.stats_prune(minutes_ms, hours_ms, entries, 100))[1]) >= 100
 
-    async def read(self, span: str, start: int, count: int, queues: Sequence[str], tenant: str | None) -> dict[int, Sum]:
-        """Sums of minutes or hours in a row, over queues, by their start; those in which something was done."""
+    async def read(self, span: str, start: int, end: int, queues: Sequence[str], tenant: str | None) -> dict[int, Sum]:
+        """Sums of minutes or hours from ``start`` until before ``end``, over queues, by their start."""
         found: dict[int, Sum] = {}
         who = ALL if tenant is None else tenant.encode()
         for first in range(0, len(queues), PART):
             fields = [field_of(queue.encode(), who) for queue in queues[first : first + PART]]
-            rows, length = LOOKUPS // len(fields), SPANS[span]
-            for at in range(0, count, rows):
-                begin, n = start + at * length, min(rows, count - at)
-                for when, *stored in await self._scripts.stats_sums(span, begin, length, n, *fields):
+            at, most = start, LOOKUPS // len(fields)
+            while at < end:
+                rows = await self._scripts.stats_sums(span, at, end, most, *fields)
+                for when, *stored in rows:
                     for one in filter(None, stored):
                         added(found.setdefault(int(when), Sum()), one)
+                at = end if len(rows) < most else int(rows[-1][0]) + 1
         return found
 
 
@@ -148,19 +149,19 @@ async def _parts(records: Sequence[bytes]) -> list[Part]:
         if at % 50 == 49:
             await asyncio.sleep(0)
         _tally(record, tallies)
+    for (minute, queue, _), tally in list(tallies.items()):
+        tallies.setdefault((minute, queue, ""), Tally()).absorb(tally)
     sums: dict[tuple[str, int], dict[bytes, Sum]] = {}
     for at, ((minute, queue, tenant), tally) in enumerate(tallies.items()):
-        if at % 200 == 199:
+        if at % 100 == 99:
             await asyncio.sleep(0)
-        one, start = tally.sum(), minute * MINUTE
+        one, name, start = tally.sum(), field_of(queue.encode(), tenant.encode()), minute * MINUTE
         for span, length in SPANS.items():
             found = sums.setdefault((span, start - start % length), {})
-            for who in (tenant.encode(), ALL):
-                name = field_of(queue.encode(), who)
-                if name in found:
-                    found[name].merge(one)
-                else:
-                    found[name] = one.copy()
+            if name in found:
+                found[name].merge(one)
+            else:
+                found[name] = one.copy()
     parts = [
         Part(span, start, {name: found[name] for name in names[at : at + PART]})
         for (span, start), found in sorted(sums.items())
@@ -189,7 +190,7 @@ def _tally(record: bytes, tallies: dict[Place, Tally]) -> None:
 
 
 def _check(minute: object, queue: object, tenant: object) -> None:
-    if type(minute) is not int or type(queue) is not str or type(tenant) is not str:
+    if type(minute) is not int or type(queue) is not str or type(tenant) is not str or not tenant:
         raise TypeError("no place")
 
 
