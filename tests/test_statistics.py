@@ -295,6 +295,9 @@ def test_a_batch_that_runs_again_has_a_pace_of_its_own(direct: Direct, again: st
     direct.settle([lease])
     info = batch_info(direct, batch)
     assert (info.started_at, info.tasks_per_second) == (began, 0.25)
+    direct.append(batch, 1)
+    direct.claim()
+    assert batch_info(direct, batch).started_at == began
 
 
 def test_a_batch_begins_once(direct: Direct) -> None:
