@@ -10,7 +10,7 @@
 --   5 entry str (for the journal, as include/journal.lua has it); each call of several adds to it
 -- Returns: {"ok", how many}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, body_set, dead_take, push,
---   tenant_settle, kept, record_again, changed, letter_lock, journal
+--   batch_again, tenant_settle, kept, record_again, changed, letter_lock, journal
 -- Cost: O(n log dead) for n tasks
 local slot = KEYS[1]
 local P, call, tasks, attempts = ARGV[1], cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), tonumber(ARGV[4])
@@ -41,13 +41,13 @@ for _, task in ipairs(tasks) do
     if b.state == 'failed' or b.state == 'done' then
       b.state = 'running'
       redis.call('HSET', record, 'state', b.state)
-      redis.call('HDEL', record, 'ended')
+      batch_again(P, b.id)
       redis.call('ZREM', key(P, 'settled'), b.id)
     end
     tenant_settle(P, now_ms, b.tenant, -1, -1, 0)
     if kept(body) then record_again(P, b, id) end
     changed(P, b, 2)
-    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, m = attempts > 0 and attempts or nil})})
+    push(P, q, b.tenant, b.id, {body_set(body, {a = 0, n = false, r = now_ms, m = attempts > 0 and attempts or nil})})
     count = count + 1
   end
 end

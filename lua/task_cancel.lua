@@ -47,5 +47,5 @@ if place[1] == 'delayed' then
 else
   tombstone(P, b, place)
 end
-task_gone(P, now_ms, us, b, place[3])
+task_gone(P, now_ms, us, b, place[3], place[2])
 return ledger_keep(P, call, {'ok'})

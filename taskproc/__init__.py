@@ -27,6 +27,8 @@ from taskproc.errors import (
     WaitCancelled,
 )
 from taskproc.handlers import method, task
+from taskproc.histogram import Histogram
+from taskproc.history import HistoryPoint, QueueSignals
 from taskproc.injection import Depends, inject
 from taskproc.journal import JournalEntry
 from taskproc.limits import LimitInfo
@@ -51,6 +53,7 @@ from taskproc.model import (
     TaskInfo,
     TaskState,
     TenantInfo,
+    TenantQueueInfo,
     WorkerInfo,
 )
 from taskproc.options import CallNext, Middleware
@@ -83,6 +86,8 @@ __all__ = [
     "Event",
     "HandlerError",
     "HandlerInfo",
+    "Histogram",
+    "HistoryPoint",
     "InvalidValue",
     "JournalEntry",
     "LimitInfo",
@@ -97,6 +102,7 @@ __all__ = [
     "PurgeReport",
     "QueueInfo",
     "QueueRules",
+    "QueueSignals",
     "QuotaExceeded",
     "RateLimited",
     "RedisFull",
@@ -125,6 +131,7 @@ __all__ = [
     "Tenant",
     "TenantClosed",
     "TenantInfo",
+    "TenantQueueInfo",
     "TenantRules",
     "TenantState",
     "WaitCancelled",

@@ -13,8 +13,9 @@ Fields of the extension: ``a`` attempts used, ``d`` deliveries so far, ``m`` max
 keep of the call, ``c`` created (ms), ``p`` the batch that a continuation belongs to, ``n`` since when no
 worker knows the handler (ms), ``g`` the segment whose hash has the large payload, ``z`` its size, ``h`` its handler,
 ``u`` the digest of its unique lock, ``v`` how long that lasts from when it is taken (ms), ``s`` the schedule whose task it
-is, its key and its id in a row, ``t`` the occurrence for which it is (ms). The Lua scripts read and change some
-(``lua/include/body_*.lua``), so a field's name is fixed here and there.
+is, its key and its id in a row, ``t`` the occurrence for which it is (ms), ``r`` since when it is ready where that
+isn't when it was created (ms). The Lua scripts read and change some (``lua/include/body_*.lua``), so a field's name is fixed
+here and there.
 """
 
 from __future__ import annotations

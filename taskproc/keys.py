@@ -25,7 +25,12 @@ class Key(NamedTuple):
 
 
 KEYS = (
-    Key("m", "hash", "schema, paused, rules (there are rules of tenants)", "stays"),
+    Key("m", "hash", "schema, paused, rules (there are rules of tenants), quiet (no statistics)", "stays"),
+    Key("stats", "list", "what steps have done and is not summed up yet, as JSON; 50,000 records at most", "summed up"),
+    Key("sums", "hash", "summing up: turn, part, taken, at (ms), entries, dropped", "pruned with the last period"),
+    Key("periods:<span>", "zset", "minutes (m) or hours (h) that have sums → start (s)", "pruned"),
+    Key("sum:<span>:<start>", "hash", "sums of a minute or an hour: queue, NUL and tenant → JSON", "pruned"),
+    Key("summed", "zset", "queues that have sums → start (s) of the last hour", "pruned"),
     Key("queues", "set", "names of queues in use", "pruned with the last tenant"),
     Key(
         "q:<queue>",
@@ -55,13 +60,19 @@ KEYS = (
     Key("tqs:<tenant>", "set", "queues that the tenant uses", "pruned with the tenant"),
     Key("tenants", "zset", "tenants by name", "pruned with the tenant"),
     Key("idle", "zset", "tenants with nothing to run → since when (ms)", "pruned with the tenant"),
-    Key("t:<tenant>", "hash", "batches, total, remaining, failed, cancelled, hidden (id of the open batch)", "pruned"),
+    Key(
+        "t:<tenant>",
+        "hash",
+        "batches, total, remaining, failed, cancelled, retried, hidden (id of the open batch)",
+        "pruned",
+    ),
     Key("tb:<tenant>", "zset", "the tenant's batches → creation (µs)", "pruned with the batch"),
     Key(
         "b:<seg>",
         "hash",
-        "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, ended, queues, "
-        "continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones, tickets and limits by list",
+        "tenant, label, state, total, remaining, failed, cancelled, handler µs, created, since, started, base, ended, "
+        "queues, continuations, idem, watched, zombies, fail_after, unique (it has locks), tombstones, tickets and limits "
+        "by list",
         "pruned",
     ),
     Key("b:<seg>:r:<queue>", "list", "bodies of ready tasks", "empty, cancel"),

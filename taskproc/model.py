@@ -41,7 +41,9 @@ class TaskId(str, Generic[R_co]):
 class BatchInfo:
     """A batch's counters at one moment: ``total == done + failed + cancelled + remaining``, always.
 
-    ``fail_after``: how many of its tasks have to fail for it to be cancelled, or what share of them.
+    ``fail_after``: how many of its tasks have to fail for it to be cancelled, or what share of them. ``started_at``: when
+    its first task was claimed; ``tasks_per_second``: how many have run since, or since it runs again; ``estimated_end``:
+    when the rest will have run at that pace. They are None while that can't be known.
     """
 
     id: str
@@ -57,6 +59,9 @@ class BatchInfo:
     created_at: datetime
     ended_at: datetime | None
     fail_after: int | str | None = None
+    started_at: datetime | None = None
+    tasks_per_second: float | None = field(default=None, compare=False)
+    estimated_end: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,10 @@ class QueueInfo:
 
 @dataclass(frozen=True, slots=True)
 class TenantInfo:
-    """A tenant's totals since it was first seen, single tasks and continuations included."""
+    """A tenant's totals since it was first seen, single tasks and continuations included; and what it has waiting now.
+
+    ``retried``: how many attempts have failed after which their tasks went on.
+    """
 
     tenant: str
     batches: int
@@ -185,6 +193,22 @@ class TenantInfo:
     run_seconds: float
     ready: int
     running: int
+    delayed: int = 0
+    dead: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TenantQueueInfo:
+    """What a tenant has in a queue now, and its handler time there. ``oldest_ready_seconds``: None when nothing is ready."""
+
+    name: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    oldest_ready_seconds: float | None
+    run_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

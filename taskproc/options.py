@@ -70,6 +70,9 @@ class Options:
     lifespan: Lifespan | None
     serializer: Serializer | None
     sealer: Sealer | None
+    minute_history_ms: int
+    hour_history_ms: int
+    history_entries: int
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -117,6 +120,9 @@ class ProcessorOptions(TypedDict, total=False):
     serializer: Serializer | None
     signing_key: Keys | None
     encryption_key: TenantKeys | None
+    minute_history: Duration
+    hour_history: Duration
+    history_entries: int
 
 
 def check_options(given: ProcessorOptions) -> Options:
@@ -127,7 +133,7 @@ def check_options(given: ProcessorOptions) -> Options:
     include, renew = given.get("include", ()), _flag("renew", given.get("renew", True))
     if not isinstance(include, list | tuple):
         raise InvalidValue(f"include={shown(include)}: give a list of modules")
-    backoff, week, slots = given.get("backoff"), 7 * 24 * 3600, worker_count(given.get("max_workers", 10))
+    backoff, day, slots = given.get("backoff"), 24 * 3600, worker_count(given.get("max_workers", 10))
     return Options(
         prefix=_prefix(given.get("prefix", "taskproc")),
         serving=serving(given.get("queues", ("default",)), given.get("ageing"), given.get("reserve"), slots=slots),
@@ -137,7 +143,7 @@ def check_options(given: ProcessorOptions) -> Options:
         backoff=Exponential() if backoff is None else backoffs.check(backoff),
         invisibility_ms=milliseconds("invisibility", given.get("invisibility", 30 if renew else 300), positive=True),
         poll_ms=milliseconds("poll_interval", given.get("poll_interval", 5), positive=True),
-        retention_ms=milliseconds("retention", given.get("retention", week)),
+        retention_ms=milliseconds("retention", given.get("retention", 7 * day)),
         grace_ms=milliseconds("shutdown_grace", given.get("shutdown_grace", 25)),
         unknown_grace_ms=milliseconds("unknown_grace", given.get("unknown_grace", 3600)),
         patience_ms=milliseconds("redis_patience", given.get("redis_patience", 10), positive=True),
@@ -158,6 +164,9 @@ def check_options(given: ProcessorOptions) -> Options:
         lifespan=_function("lifespan", given.get("lifespan")),
         serializer=_serializer(given.get("serializer")),
         sealer=_sealer(given.get("signing_key"), given.get("encryption_key")),
+        minute_history_ms=milliseconds("minute_history", given.get("minute_history", day)),
+        hour_history_ms=milliseconds("hour_history", given.get("hour_history", 90 * day)),
+        history_entries=count("history_entries", given.get("history_entries", 500_000), 0, 10**9),
     )
 
 

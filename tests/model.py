@@ -34,6 +34,7 @@ class Model:
         self.limits = Limits()
         self.queues = ("q1", "q2")
         self.rules = Rules(self)
+        self.history = Counter[tuple[str, str, str]]()
         self.schedules = Schedules(self)
 
     # reading
@@ -215,6 +216,7 @@ class Model:
         batch, stopping = task.batch, task.stopping
         task.member, task.deadline, task.stopping = "", 0, False
         if task.zombie:
+            self.count_end(task, "cancelled")
             self.release(task)
             del self.tasks[task.id]
             return
@@ -227,6 +229,8 @@ class Model:
         attempt = task.attempts + 1
         if verb in ("retry", "expired", "release", "limited"):
             task.attempts += verb not in ("release", "limited")
+            if verb in ("retry", "expired"):
+                self.count_end(task, "retried")
             task.deliveries += 1
             task.claimed_at = 0
             task.state, task.due = ("delayed", self.now + delay) if delay else ("ready", 0)
@@ -240,7 +244,12 @@ class Model:
             del self.tasks[task.id]
         how = {"dead": "failed", "drop": "failed"}.get(verb, verb)
         self.note(task, how, attempt)
+        self.count_end(task, how)
         self.ended(batch, how, last)
+
+    def count_end(self, task: Task, how: str) -> None:
+        """History has one end more."""
+        self.history[task.queue, task.batch.tenant, how] += 1
 
     def note(self, task: Task, how: str, attempt: int) -> None:
         """A task's record, if it has one, tells how it ended; its schedule, too."""
@@ -288,6 +297,8 @@ class Model:
             if task.state == "running":
                 task.zombie = True
             else:
+                if task.state != "dead":
+                    self.count_end(task, "cancelled")
                 del self.tasks[task.id]
         self.end(batch, "cancelled")
         if left:
@@ -309,6 +320,7 @@ class Model:
         self.release(task)
         del self.tasks[task_id]
         self.note(task, "cancelled", task.attempts)
+        self.count_end(task, "cancelled")
         self.ended(batch, "cancelled")
         return "ok"
 

@@ -5,8 +5,10 @@ Scripts run on a real server; only the clock is the test's, put in place of ``lu
 
 from __future__ import annotations
 
+import asyncio
 import random
 import string
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -19,6 +21,7 @@ from taskproc.store.lua import load, names
 from tests.model import Model
 from tests.model_limits import START
 from tests.parts import Task
+from tests.summing import Died, Scripted
 from tests.sweep import Sweep
 
 CLOCK = """
@@ -182,6 +185,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.model.limits.most[name] = most
         self.call("limit_set", self.ledger(), name, "!", orjson.dumps({"m": most}))
         assert self.call("limit_wake", name, "0") == [b"0", []]
+
+    @rule(puts=st.sampled_from([0, 1, 99, 99]))
+    def sum_up(self, puts: int) -> None:
+        """Somebody sums up statistics, or dies in the middle."""
+        scripts = Scripted(self.client, PREFIX, {name: script.text for name, script in SCRIPTS.items()}, puts=puts)
+        with suppress(Died):
+            asyncio.run(scripts.statistics().sum_up(hurry=True))
 
     @precondition(lambda self: self.calls % 4 == 0)  # it takes as many calls as twenty other rules
     @rule()

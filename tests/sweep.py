@@ -51,6 +51,7 @@ class Sweep:
         exhaust(lambda: self.call("tenant_prune", 0, 10)[1])
         self._age("uniqends")
         exhaust(lambda: self.call("unique_prune", 500)[1])
+        self._forget_statistics()
         found = [(name, self.client.type(name).decode()) for name in self.keys() if self._leaked(name)]
         return [f"{name} ({kind})" for name, kind in found if kind != "none"]  # a replica may list what its primary has not
 
@@ -80,6 +81,13 @@ class Sweep:
                 self.ledgered("schedule_cancel", member[-22:].decode())
         for whose in self.client.hkeys(self.key("slimits")):
             self.call("schedule_limit", whose, "")
+
+    def _forget_statistics(self) -> None:
+        """Let go of records that nobody has summed up, and let the time come of all sums."""
+        while (found := self.call("stats_read", 0, 0))[5]:
+            _, turn, part, taken, _, size, *_ = found
+            assert self.call("stats_put", turn, part, int(taken) or size, 1, "m", 0) == [b"ok"]
+        exhaust(lambda: self.call("stats_prune", -3_600_000, -7_200_000, 0, 100)[1])
 
     def _age(self, name: str) -> None:
         """Let the time come of all that an index holds."""

@@ -20,6 +20,7 @@ from tests.servers import Server
 from tests.store_calls import StoreCalls
 from tests.store_control import StoreControl
 from tests.store_machine import QUEUES, TENANTS
+from tests.summing import ENDS, sum_of, told
 
 
 class Store(StoreControl):
@@ -42,6 +43,7 @@ class Store(StoreControl):
         self.compare_limits(state)
         self.compare_schedules(state)
         self.compare_rules(state)
+        self.compare_history(state)
 
     def compare_records(self, state: dict[str, Any]) -> None:
         """Every kept task has its record, with how it ended; those of open batches are listed for their end by age."""
@@ -120,6 +122,18 @@ class Store(StoreControl):
             assert found == [totals.batches, totals.total, self.model.left(name), totals.failed, totals.cancelled]
             if self.model.left(name) == 0:
                 assert name.encode() in state["idle"]
+
+    def compare_history(self, state: dict[str, Any]) -> None:
+        """Whatever has ended is in the history once, wherever summing up is; a queue's sums are those of its tenants."""
+        if int(state.get("sums", {}).get(b"part", 0)):
+            return  # somebody has died in the middle, and what is summed up is in the list as well
+        for span in "mh":
+            sums, found = sum_of(state, span), Counter[tuple[str, str, str]]()
+            assert all(sums[queue, ""] == sum((sums[queue, t] for t in TENANTS), Counter()) for queue in QUEUES)
+            for counts in (sums, told(state.get("stats", []))):
+                for (queue, tenant), ends in counts.items():
+                    found.update({(queue, tenant, how): ends[how] for how in ENDS if tenant})
+            assert +found == self.model.history
 
     def compare_locks(self, state: dict[str, Any]) -> None:
         """Who has which unique lock; a lock that holds nothing is one that upkeep knows of."""

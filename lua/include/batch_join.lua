@@ -8,7 +8,7 @@ local function batch_join(P, now_ms, b, seg, sizes, queues)
   if b.state ~= 'open' then
     if b.state ~= 'running' and total > 0 then
       redis.call('HSET', record, 'state', 'running')
-      redis.call('HDEL', record, 'ended')
+      batch_again(P, b.id)
       redis.call('ZREM', key(P, 'settled'), b.id)
     end
     redis.call('HSET', record, 'queues', queues)

@@ -4,7 +4,7 @@
 local function claim_from(P, c, q, seg, n, strict)
   local batch, list = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q)
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
-  local b = redis.call('HMGET', record, 'created', 'tenant', field, 'watched')
+  local b = redis.call('HMGET', record, 'created', 'tenant', field, 'watched', 'since')
   local popped = redis.call('LPOP', list, n)
   if not popped then return false end
   local size, bodies = #popped < n and 0 or redis.call('LLEN', list), popped
@@ -22,6 +22,7 @@ local function claim_from(P, c, q, seg, n, strict)
   end
   if size == 0 and seg ~= batch then redis.pcall('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
   claim_note(c, q, batch, b, bodies)
+  batch_began(P, c.us, batch, b[5], #bodies)
   if b[4] then changed(P, {id = batch, watched = b[4]}, 3) end
   return size > 0, b[2]
 end

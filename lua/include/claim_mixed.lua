@@ -4,7 +4,7 @@
 local function claim_mixed(P, c, q, seg, n, rest)
   local batch, list, plan = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q), {taken = {}, order = {}, popped = 0}
   local record, field = key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q
-  local b = redis.call('HMGET', record, 'created', 'tenant', 'watched')
+  local b = redis.call('HMGET', record, 'created', 'tenant', 'watched', 'since')
   local look = math.min(200, c.moves, rest or 200)
   local bodies = look > 0 and redis.call('LRANGE', list, 0, look - 1) or {}
   if #bodies == 0 then return redis.call('EXISTS', list) == 1, b[2], 0 end

@@ -6,6 +6,7 @@ local function claim_split(P, c, q, seg, b, plan, found)
     redis.call('HDEL', key(P, 'b', batch), found.field)
   end
   claim_note(c, q, batch, b, plan.taken)
+  batch_began(P, c.us, batch, b[4], #plan.taken)
   if b[3] then changed(P, {id = batch, watched = b[3]}, 3) end
   for _, part in ipairs(plan.order) do
     local room, own, n = claim_limit(P, c, part.limit), batch .. '!' .. part.limit, #part.bodies

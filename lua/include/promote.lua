@@ -31,7 +31,7 @@ local function promote(P, now_ms, member, n)
       local created = count(ext.c)
       if created == 0 then created = whole(b[2]) / 1000 end
       local list = not ext.d and tonumber(due[2 * i]) < math.floor(created) and heads or tails
-      list[#list + 1] = body
+      list[#list + 1] = body_due(body, ext, math.max(tonumber(due[2 * i]), math.floor(created)))
     end
     if #heads > 0 then push(P, q, b[1], batch, heads, true) end
     if #tails > 0 then push(P, q, b[1], batch, tails) end

@@ -23,13 +23,12 @@ local function settle(P, now_ms, us, groups, broken)
     local tenant = p.batch.tenant
     local ended, failed, cancelled = apart(broken, 'batch', p.batch.id, settle_batch, P, now_ms, us, p, entries, stopped)
     if tenant then
-      local place = p.queue .. ':' .. tenant
-      local r = runs[place] or {queue = p.queue, tenant = tenant, n = 0, us = 0}
-      r.n, r.us, runs[place] = r.n + #p.members, r.us + p.us, r
-      local e = ends[tenant] or {0, 0, 0}
-      ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0)}
+      stats_add(runs, p)
+      local e, retried = ends[tenant] or {0, 0, 0, 0}, p.ended and p.ended.retried or 0
+      ends[tenant] = {e[1] + (ended or 0), e[2] + (failed or 0), e[3] + (cancelled or 0), e[4] + retried}
     end
   end
   settle_counts(P, now_ms, us, runs, ends, broken)
+  stats_runs(P, us, runs)
   return lost, again
 end

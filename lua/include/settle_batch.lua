@@ -9,12 +9,15 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   redis.call('HINCRBY', record, 'us', p.us)
   if not live then
     redis.call('HINCRBY', record, 'zombies', -#p.members)
+    p.ended = {done = 0, failed = 0, cancelled = b.state == 'cancelled' and #p.members or 0, retried = 0}
     return 0, 0, 0
   end
-  local count = {done = #p.members - #p.others, failed = 0, cancelled = 0}
+  local count = {done = #p.members - #p.others, failed = 0, cancelled = 0, retried = 0}
+  p.ended = count
   for _, other in ipairs(p.others) do
     local ended, body, at_head = settle_task(P, now_ms, p, other, entries[other[1]], stopped[other[1]])
     settle_leave(P, now_ms, p, other, entries[other[1]], ended)
+    if not ended and (other[2] == 'retry' or other[2] == 'expired') then count.retried = count.retried + 1 end
     if ended then
       count[ended] = count[ended] + 1
     elseif body then

@@ -9,6 +9,9 @@ local function settle_check(groups)
   end
   for _, g in ipairs(groups) do
     if type(g[1]) ~= 'string' or type(g[2]) ~= 'string' or not number(g[3], 1e15) then error('settlement: a group') end
+    if type(g[6] or '') ~= 'string' or type(g[7] or '') ~= 'string' or not number(g[8] or 0, 1e15) then
+      error('settlement: statistics')
+    end
     for _, member in ipairs(g[4]) do
       if type(member) ~= 'string' or #member < 33 then error('settlement: a member') end
     end

@@ -1,6 +1,6 @@
 -- Looks at all that a settlement touches before anything is written.
--- groups: {batch, queue, us, members, verbs}; verbs are {position, verb, delay_ms, error, grace_ms} of
--- the members that are not simply done. Returns the groups to write, the members whose lease is not
+-- groups: {batch, queue, us, members, verbs, run times, waits, payload bytes}; verbs are {position, verb, delay_ms, error, grace_ms}
+-- of the members that are not simply done, run times and waits have a character for each, as taskproc/histogram.py has them. Returns the groups to write, the members whose lease is not
 -- held, and those put off to the next call because continuations or cancels would make this one too long. A batch whose record can't be
 -- read counts as gone.
 local function settle_plan(P, groups, broken)
@@ -31,8 +31,11 @@ local function settle_plan(P, groups, broken)
       for _, member in ipairs(kept) do again[#again + 1] = member end
     elseif n > 0 then
       budget, b.left = budget - fires, b.left - n
+      local runs, waits, share = g[6] or '', g[7] or '', n / #g[4]
+      if n < #g[4] then runs, waits = stats_picked(runs, g[4], kept), stats_picked(waits, g[4], kept) end
       plan[#plan + 1] = {
-        batch = b, queue = g[2], us = math.floor(g[3] * n / math.max(#g[4], 1)), members = kept, ids = ids, others = others,
+        batch = b, queue = g[2], us = math.floor(g[3] * share), members = kept, ids = ids, others = others,
+        runs = runs, waits = waits, bytes = math.floor((g[8] or 0) * share),
       }
     end
   end

@@ -12,11 +12,11 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
   if (not ends or verb == 'drop') and not noted and other[4] and other[4] ~= '' then note_error(P, now_ms, b.id, body, other[4]) end
   local next_body
   if verb == 'retry' or verb == 'expired' then
-    next_body = body_next(body, 1)
+    next_body = body_next(body, 1, {n = false, r = now_ms + wait})
   elseif verb == 'release' then
-    next_body = body_next(body, 0)
+    next_body = body_next(body, 0, {n = false, r = now_ms + wait})
   elseif verb == 'limited' then -- its limit waits instead of it, if it has one
-    next_body = body_next(body, 0)
+    next_body = body_next(body, 0, {n = false, r = now_ms})
     local limit = body_limit(body)
     if limit then
       limits(P, 'hold', now_ms, limit, wait)
@@ -25,7 +25,7 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
   elseif verb == 'unknown' then
     local since = count((body_ext(body) or {}).n)
     if since == 0 then since = now_ms end
-    if now_ms - since < (other[5] or 0) then next_body = body_next(body, 0, {n = since}) else verb = 'dead' end
+    if now_ms - since < (other[5] or 0) then next_body = body_next(body, 0, {n = since, r = now_ms + wait}) else verb = 'dead' end
   end
   if next_body then
     if wait == 0 then return nil, next_body, verb ~= 'retry' end

@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, handlers, inspect, journal, limits, schedules, show, tenants, work
+from taskproc.cli import control, dead, handlers, inspect, journal, limits, schedules, show, stats, tenants, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -28,7 +28,8 @@ for command in (
     work.worker,
     work.demo,
     handlers.handlers,
-    show.stats,
+    stats.stats,
+    stats.metrics,
     show.batches,
     show.batch,
     show.task,

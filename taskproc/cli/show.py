@@ -1,4 +1,4 @@
-"""Commands that look: stats, batches, batch, task."""
+"""Commands that look: batches, batch, task."""
 
 from __future__ import annotations
 
@@ -10,42 +10,8 @@ import click
 from taskproc.cli.connect import as_json, call, instance
 from taskproc.cli.tables import emit_json, emit_table, json_of, span
 from taskproc.errors import NotFound
-from taskproc.model import BatchInfo, QueueInfo, TaskState, TenantInfo, WorkerInfo
+from taskproc.model import BatchInfo, TaskState
 from taskproc.processor import TaskProcessor
-
-Stats = tuple[bool, list[QueueInfo], list[WorkerInfo], list[TenantInfo]]
-
-
-@click.command()
-@click.option("--tenants", "shown", default=20, show_default=True, help="How many tenants to show.")
-@as_json
-@instance
-def stats(app_: str | None, prefix: str, url: str | None, json_: bool, shown: int) -> None:
-    """Show queues, workers and tenants."""
-
-    async def read(proc: TaskProcessor) -> Stats:
-        return (
-            await proc.is_paused(),
-            await proc.get_queues(),
-            await proc.get_workers(),
-            await proc.get_tenants(take=shown),
-        )
-
-    paused, queues, workers, tenants = call(app_, prefix, url, read)
-    if json_:
-        emit_json({"paused": paused, "queues": queues, "workers": workers, "tenants": tenants})
-        return
-    if paused:
-        click.secho("paused: nothing is claimed (taskproc resume)", fg="yellow")
-    emit_table("Queues", ["name", "mode", "ready#", "running#", "delayed#", "dead#", "limit#", "oldest ready#"], [
-        (q.name, q.mode, q.ready, q.running, q.delayed, q.dead, q.max_waiting, span(q.oldest_ready_seconds)) for q in queues
-    ])  # fmt: skip
-    emit_table("Workers", ["name", "queues", "slots#", "running#", "started", "last seen"], [
-        (w.name, ", ".join(w.queues), w.slots, w.running, w.started_at, w.last_seen) for w in workers
-    ])  # fmt: skip
-    emit_table("Tenants", ["tenant", "batches#", "tasks#", "done#", "failed#", "cancelled#", "left#", "run time#"], [
-        (t.tenant, t.batches, t.total, t.done, t.failed, t.cancelled, t.remaining, span(t.run_seconds)) for t in tenants
-    ])  # fmt: skip
 
 
 @click.command()

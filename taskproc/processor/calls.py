@@ -8,9 +8,11 @@ from taskproc.processor.limits import LimitCalls
 from taskproc.processor.queues import QueuesAndControl
 from taskproc.processor.rules import RuleCalls
 from taskproc.processor.schedules import ScheduleCalls
+from taskproc.processor.statistics import StatisticsCalls
 
 
 class Calls(
-    BatchesAndTasks, QueuesAndControl, LimitCalls, RuleCalls, ScheduleCalls, JournalCalls, TenantControl, Inspection
+    BatchesAndTasks, QueuesAndControl, LimitCalls, RuleCalls, ScheduleCalls, StatisticsCalls, JournalCalls, TenantControl,
+    Inspection,
 ):  # fmt: skip
     """Everything that a processor can be asked, but for running tasks."""

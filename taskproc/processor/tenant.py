@@ -15,6 +15,7 @@ from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, Tenant
 from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
 from taskproc.processor.tenant_rules import TenantRuleCalls
+from taskproc.processor.tenant_statistics import TenantStatistics
 from taskproc.processor.watching import watch
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
@@ -58,7 +59,7 @@ class TenantTaskCalls:
         return await self._calls._enqueue_raw(self._options, None, self.name, name, data)
 
 
-class Tenant(TenantTaskCalls, TenantRuleCalls):
+class Tenant(TenantTaskCalls, TenantRuleCalls, TenantStatistics):
     """Everything that a processor does, for one tenant. Other tenants' batches and tasks are not found through it."""
 
     def __init__(self, calls: Calls, tenant: str) -> None:

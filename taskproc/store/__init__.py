@@ -36,6 +36,7 @@ from taskproc.store.queues import Queues
 from taskproc.store.rules import Rules
 from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import bind
+from taskproc.store.statistics import Statistics
 from taskproc.store.target import Target
 from taskproc.store.tasks import Tasks
 from taskproc.store.waits import Events, Marker
@@ -86,6 +87,7 @@ class Store:
             self.wire, self.prefix, scripts, self.control, self.batches, self.queues, self.schedules, self._payload, sealer,
             patience,
         )  # fmt: skip
+        self.statistics = Statistics(scripts)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
@@ -141,6 +143,7 @@ class WorkerStore:
         self.limits = Limits(scripts, Ledger())
         self.rules = Rules(scripts, Ledger())
         self.schedules = Schedules(scripts, Ledger(), math.inf, holds=letters_hold)
+        self.statistics = Statistics(scripts)
         self.leases = Leases(target, prefix)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

@@ -162,6 +162,8 @@ def _info(entry: list[bytes]) -> BatchInfo | None:
     batch_id = entry[0].decode("utf-8", "replace")
     with reading(f"batch {batch_id}"):
         total, remaining, failed, cancelled = (int(n) for n in entry[4:8])
+        now, running = int(entry[15]), entry[3] == b"running"
+        rate = _pace(entry, total - remaining - cancelled, now)
         return BatchInfo(
             id=batch_id,
             tenant=entry[1].decode(),
@@ -176,4 +178,15 @@ def _info(entry: list[bytes]) -> BatchInfo | None:
             created_at=from_us(int(entry[9])),
             ended_at=from_us(int(entry[10])) if entry[10] else None,
             fail_after=_policy(entry[11].decode()),
+            started_at=from_us(int(entry[12])) if entry[12] else None,
+            tasks_per_second=rate,
+            estimated_end=from_us(now + round(remaining / rate * 1e6)) if rate and running and remaining else None,
         )
+
+
+def _pace(entry: list[bytes], ended: int, now: int) -> float | None:
+    """How many tasks a second a batch has run since its first claim; None where that isn't known."""
+    since, base, until = entry[13], int(entry[14]), int(entry[10] or now)
+    if not since or ended <= base or until <= int(since):
+        return None
+    return (ended - base) / (until - int(since)) * 1e6

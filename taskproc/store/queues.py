@@ -9,7 +9,7 @@ import orjson
 
 from taskproc.errors import InvalidValue, SchemaMismatch
 from taskproc.keys import SCHEMA
-from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
+from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, TenantQueueInfo, WorkerInfo
 from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
 from taskproc.store.reading import reading, whole
@@ -124,6 +124,18 @@ class Queues:
         found = await self._totals([tenant.encode()])
         return found[0] if found else None
 
+    async def tenant_queues(self, tenant: str) -> list[TenantQueueInfo]:
+        """What a tenant has in each of its queues, by name."""
+        found: list[TenantQueueInfo] = []
+        while True:
+            now, used, *entries = await self._scripts.tenant_queues(tenant, len(found))
+            with reading(f"tenant {tenant}"):
+                for name, ready, running, delayed, dead, oldest, us in entries:
+                    since = max(0.0, (int(now) - int(oldest)) / 1000) if oldest else None
+                    found.append(TenantQueueInfo(name.decode(), ready, running, delayed, dead, since, int(us) / 1e6))
+            if len(found) >= used or not entries:
+                return found
+
     async def _totals(self, names: Sequence[bytes]) -> list[TenantInfo]:
         entries: list[list[Any]] = []
         while len(entries) < len(names):
@@ -132,7 +144,7 @@ class Queues:
         for tenant, *numbers in filter(None, entries):
             name = tenant.decode("utf-8", "replace")
             with reading(f"tenant {name}"):
-                batches, total, remaining, failed, cancelled, us, ready, running = (int(n) for n in numbers)
+                batches, total, remaining, failed, cancelled, us, *now = (int(n) for n in numbers)
             found.append(
                 TenantInfo(
                     tenant=name,
@@ -143,8 +155,7 @@ class Queues:
                     cancelled=cancelled,
                     remaining=remaining,
                     run_seconds=us / 1e6,
-                    ready=ready,
-                    running=running,
+                    **dict(zip(("ready", "running", "delayed", "dead", "retried"), now, strict=True)),
                 )
             )
         return found

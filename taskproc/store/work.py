@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taskproc.errors import TaskprocError
+from taskproc.histogram import NONE, mark
 from taskproc.ids import new_id
 from taskproc.keys import SCHEMA
 from taskproc.store.queues import mismatch
@@ -28,6 +29,8 @@ LATE = 0.5
 """After this share of a lease an answer's claims are looked at again before they are run."""
 STAGED_MS = 3_600_000
 OVERTAKEN_MS = 5_000
+SUM_UP_SECONDS = 5.0
+"""How long after something was settled statistics are summed up."""
 TELL_SECONDS = 60.0
 """How often the same broken key is told of."""
 
@@ -42,8 +45,14 @@ class Claims:
     created_us: int
     token: str
     bodies: list[bytes]
+    claimed_ms: int = 0
     at: float = 0.0
     """When the worker had them, where it counts what its queues have of its slots."""
+
+    @property
+    def wait(self) -> str:
+        """How long its plain tasks have waited, as ``taskproc/histogram.py`` marks it."""
+        return mark(self.claimed_ms * 1000 - self.created_us) if self.claimed_ms else NONE
 
     def members(self) -> list[bytes]:
         """What their leases go by."""
@@ -57,17 +66,23 @@ Turn = tuple[str, int, int]
 
 @dataclass(slots=True)
 class Group:
-    """A batch's settlements in a queue. A verb is a member's position, counted from 1, and how it ended if not just done."""
+    """A batch's settlements in a queue. A verb is a member's position, counted from 1, and how it ended if not just done.
+
+    ``runs`` and ``waits`` have a mark for each member, ``size`` is how many bytes they brought.
+    """
 
     batch: str
     queue: str
     us: int = 0
     members: list[str] = field(default_factory=list)
     verbs: list[tuple[object, ...]] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+    size: int = 0
 
     def plain(self) -> tuple[object, ...]:
         """As ``include/settle_plan.lua`` has it."""
-        return self.batch, self.queue, self.us, self.members, self.verbs
+        return self.batch, self.queue, self.us, self.members, self.verbs, "".join(self.runs), "".join(self.waits), self.size
 
 
 @dataclass(slots=True)
@@ -87,6 +102,7 @@ class Horizon:
 
     due: float | None = None
     ends: float | None = None
+    sums: float | None = None
     server_ms: int = 0
 
     def note(self, now: bytes, due: bytes, ends: bytes) -> None:
@@ -127,6 +143,8 @@ class Work:
         """
         self._seq += 1
         self._groups = to_json([group.plain() for group in groups])
+        if groups and self.horizon.sums is None:
+            self.horizon.sums = time.monotonic() + SUM_UP_SECONDS
         return await self.again(want, turns)
 
     async def again(self, want: int, turns: Sequence[Turn] | None = None) -> Step:
@@ -175,7 +193,7 @@ class Work:
                 bool(paused),
                 [member.decode() for member in lost],
                 [member.decode() for member in again],
-                [_claims(entry, token) for entry in claims],
+                [_claims(entry, token, int(now)) for entry in claims],
                 bool(more),
             )
 
@@ -228,7 +246,7 @@ class Work:
         await self._scripts.worker_leave(self.worker)
 
 
-def _claims(entry: list[Any], token: str) -> Claims:
+def _claims(entry: list[Any], token: str, now_ms: int) -> Claims:
     queue, tenant, batch, created, bodies = entry
     queue, tenant, batch = (name.decode("utf-8", "replace") for name in (queue, tenant, batch))
-    return Claims(queue, tenant, batch, whole(created), token, bodies)
+    return Claims(queue, tenant, batch, whole(created), token, bodies, now_ms)

@@ -50,6 +50,7 @@ from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
 from taskproc.worker.slots import Slots
+from taskproc.worker.sums import Kept, Sums
 from taskproc.worker.turns import Turns
 from taskproc.worker.upkeep import Upkeep
 
@@ -86,7 +87,10 @@ class Worker:
         self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
-        self._chores = Upkeep(work, self._look_again, options.retention_ms, options.poll_ms, lease)
+        self._sums = Sums(
+            self._store.statistics, Kept(options.minute_history_ms, options.hour_history_ms, options.history_entries)
+        )
+        self._chores = Upkeep(work, self._look_again, self._sums, options.retention_ms, options.poll_ms, lease)
         self._upkeep = Loop("upkeep", self._chores.step)
         self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)
         self._scheduler = Scheduler(self._store.schedules, partial(rule_function, maker.registry), options.poll_ms / 1000)
@@ -282,6 +286,7 @@ class Worker:
         if self._heartbeat.started:
             with anyio.move_on_after(FLUSH_SECONDS), suppress(SchemaMismatch):
                 await self._flush()
+                await self._sums.sum_up(hurry=True)
             await self._heartbeat.stop()  # before the worker leaves the list: a renewal would put it back
             with anyio.move_on_after(FLUSH_SECONDS), suppress(TaskprocError):
                 await self._store.work.leave()

@@ -177,6 +177,7 @@ class Fetcher:
     def _claimed(self, step: Step, want: int) -> int:
         self._upkeep.by(self._work.horizon.due)
         self._upkeep.by(self._work.horizon.ends)
+        self._upkeep.by(self._work.horizon.sums)
         if step.paused != self.paused:
             self.paused = step.paused
             logger.info("the instance is %s", "paused" if step.paused else "resumed")

@@ -9,7 +9,8 @@ import orjson
 
 from taskproc import outcome as outcomes
 from taskproc.codec import kept, marked, read_body
-from taskproc.errors import AttemptsExhausted
+from taskproc.errors import AttemptsExhausted, CorruptTask
+from taskproc.histogram import MARKS, NONE, mark
 from taskproc.store.work import Group
 from taskproc.values import LONGEST
 from taskproc.worker.execution import Execution
@@ -18,6 +19,9 @@ from taskproc.worker.telling import carried, text, told, type_name
 logger = logging.getLogger("taskproc")
 
 MESSAGE, TRACEBACK = 2_000, 4_000
+PLAIN_HEAD = 11
+"""Bytes of a plain body before its payload."""
+
 LONGEST_MS = int(LONGEST.total_seconds() * 1000)
 
 Verb = tuple[object, ...]
@@ -50,14 +54,23 @@ class Settler:
         """The oldest entries, and the groups that a step takes. They stay held until ``settled``."""
         taken, self._pending = self._pending[:most], self._pending[most:]
         found: dict[tuple[str, str], Group] = {}
-        claims, group = None, Group("", "")
+        claims, group, plain_wait = None, Group("", ""), NONE
         for execution, us, verb in taken:
             if execution.claims is not claims:
                 claims = execution.claims
                 place = claims.batch, claims.queue
                 group = found.get(place) or found.setdefault(place, Group(*place))
+                plain_wait = claims.wait
             group.us += us
             group.members.append(execution.member)
+            group.runs.append(MARKS[us.bit_length()] if us else NONE)
+            if execution.extended:
+                wait, size = brought(execution)
+                group.waits.append(wait)
+                group.size += size
+            else:
+                group.waits.append(plain_wait)
+                group.size += len(execution.body) - PLAIN_HEAD
             if verb is not None:
                 group.verbs.append((len(group.members), *verb))
         return taken, list(found.values())
@@ -86,6 +99,18 @@ class Settler:
     def put_back(self, taken: Sequence[Entry]) -> None:
         """Keep entries whose step was refused, for the next."""
         self._pending[:0] = taken
+
+
+def brought(execution: Execution) -> tuple[str, int]:
+    """How long a task with an extension has waited since it was ready, as a mark, and how many bytes its payload has."""
+    try:
+        body = read_body(execution.body)
+    except CorruptTask:
+        return NONE, 0
+    claims = execution.claims
+    since_us = (body.number("r") or body.number("c")) * 1000 or claims.created_us
+    wait = mark(claims.claimed_ms * 1000 - since_us) if claims.claimed_ms else NONE
+    return wait, body.number("z") if body.stub else len(body.payload)
 
 
 def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:

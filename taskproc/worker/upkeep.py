@@ -1,4 +1,4 @@
-"""Promotes due tasks, rescues expired leases, prunes: bounded steps, repeated until there is nothing to do."""
+"""Promotes due tasks, rescues expired leases, sums up, prunes: bounded steps, repeated until there is nothing to do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.store.work import PROMOTE, RESCUE, Work
+from taskproc.worker.sums import Sums
 
 JITTER = 0.01
 """Idle workers wait for the same due task; the first that wakes promotes it, the others find nothing."""
@@ -19,11 +20,18 @@ class Upkeep:
     """When something is due, do it; ``step`` returns how long there is nothing to do."""
 
     def __init__(
-        self, work: Work, limits: Callable[[], Awaitable[None]], retention_ms: int, poll_ms: int, lease_ms: int
+        self,
+        work: Work,
+        limits: Callable[[], Awaitable[None]],
+        sums: Sums,
+        retention_ms: int,
+        poll_ms: int,
+        lease_ms: int,
     ) -> None:
         """``limits`` sees that limits hold as the code says, and that what waits for them and for tenants' rules goes on."""
         self._work = work
         self._limits = limits
+        self._sums = sums
         self._connected = False
         self._retention_ms = retention_ms
         self._longest = min(poll_ms, lease_ms) / 1000
@@ -33,7 +41,7 @@ class Upkeep:
     async def step(self) -> float:
         """One round; the seconds until the next. Raises the first error of its parts, once all have had their turn."""
         horizon, problem = self._work.horizon, None
-        for part in (self._look_at_limits, self._promote, self._rescue, self._prune):
+        for part in (self._look_at_limits, self._promote, self._rescue, self._sum_up, self._prune):
             try:
                 await part()
             except SchemaMismatch:
@@ -42,7 +50,7 @@ class Upkeep:
                 problem = problem or error
         if problem is not None:
             raise problem
-        nearest = min(at for at in (horizon.due, horizon.ends, self._prune_at) if at is not None)
+        nearest = min(at for at in (horizon.due, horizon.ends, horizon.sums, self._prune_at) if at is not None)
         return min(max(0.0, nearest - time.monotonic()) + random.uniform(0, JITTER), self._longest)
 
     def connected(self) -> None:
@@ -64,12 +72,18 @@ class Upkeep:
             while await self._work.rescue() >= RESCUE:
                 pass
 
+    async def _sum_up(self) -> None:
+        if self._reached(self._work.horizon.sums):
+            self._work.horizon.sums = None
+            await self._sums.sum_up()
+
     async def _prune(self) -> None:
         if self._reached(self._prune_at):
             self._prune_at = time.monotonic() + self._prune_every * random.uniform(0.8, 1.2)
             while await self._work.prune(self._retention_ms):
                 pass
             await self._limits()  # whatever a crash, or a clock that was set back, has left waiting
+            await self._sums.prune()
 
     @staticmethod
     def _reached(at: float | None) -> bool:

@@ -84,6 +84,13 @@ def a_handler(rng: random.Random) -> Any:
 
 QUEUE = Slot("queue", fixed("default", "second"), "queue")
 TENANT = Slot("tenant", fixed("acme", "second"), "tenant")
+TENANT_OR_ALL = Slot("tenant", fixed("acme", None), "tenant")
+ONE_QUEUE = Slot("queue", fixed("default", None), "queue")
+START = Slot("start", fixed(datetime(2020, 1, 1, tzinfo=UTC)), "start|end|step")
+END = Slot("end", fixed(datetime(2020, 1, 2, tzinfo=UTC)), "end|step")
+STEP = Slot("step", fixed(60, 3600, 86_400), "step")
+TARGET_WAIT = Slot("target_wait", fixed(1, 60), "target_wait")
+ON = Slot("on", fixed(True, False), "on=")
 HANDLER = Slot(
     "handler", fixed(handlers.take, handlers.strict, handlers.fail_first), "function|handler|lambda|generator", a_handler
 )
@@ -249,6 +256,17 @@ CALLS: list[Call] = [
          max_attempts=v["most"])),
     Call("get_tenants", (SKIP, TAKE), lambda p, v: p.get_tenants(v["skip"], v["take"])),
     Call("get_tenant", (TENANT,), lambda p, v: p.get_tenant(v["tenant"])),
+    Call("get_tenant_queues", (TENANT,), lambda p, v: p.get_tenant_queues(v["tenant"])),
+    Call(
+        "get_history", (TENANT_OR_ALL, START, END, STEP, ONE_QUEUE),
+        lambda p, v: p.get_history(v["tenant"], v["start"], v["end"], v["step"], queue=v["queue"]),
+    ),
+    Call(
+        "get_usage", (TENANT_OR_ALL, START, END, ONE_QUEUE),
+        lambda p, v: p.get_usage(v["tenant"], v["start"], v["end"], queue=v["queue"]),
+    ),
+    Call("get_signals", (TARGET_WAIT, ONE_QUEUE), lambda p, v: p.get_signals(v["target_wait"], queue=v["queue"])),
+    Call("set_statistics", (ON,), lambda p, v: p.set_statistics(v["on"])),
     Call("configure", (Slot("queues", fixed(None, ["a"]), "queue"), Slot("workers", fixed(None, 3), "max_workers")),
          configured),
 ]  # fmt: skip

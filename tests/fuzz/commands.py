@@ -19,7 +19,8 @@ from tests.fuzz.world import HANG_SECONDS, OPTIONS, World
 CODES = {0, 1, 2, 3}
 
 COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("stats",), ("stats", "--json"), ("batches", "?"), ("batches", "acme", "--skip", "?", "--take", "?"), ("batch", "?"),
+    ("stats",), ("stats", "--json"), ("stats", "--tenant", "?", "--json"), ("stats", "--queue", "?", "--target-wait", "?"),
+    ("batches", "?"), ("batches", "acme", "--skip", "?", "--take", "?"), ("batch", "?"),
     ("batch", "?", "--json"), ("batch", "?", "--watch", "--json"), ("cancel", "?"), ("pause",), ("resume",),
     ("dead", "list", "--queue", "?"), ("dead", "list", "--tenant", "?", "--json"), ("dead", "list", "--batch", "?"),
     ("dead", "list", "--skip", "?", "--take", "?"), ("dead", "retry", "--count", "?"), ("dead", "retry", "--max-attempts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from taskproc import Batch, BatchState, TaskprocError, TaskProcessor
@@ -15,6 +16,7 @@ from tests.fuzz.values import CANARY
 from tests.fuzz.world import OPTIONS, Watched, World, each_once, tried
 from tests.harness import Instance
 
+EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 12, 1, tzinfo=UTC)
 NEIGHBOURS = ("good0.", "good1.", "good2.")
 TAKES, FAILS, SINGLES = 10, 4, 3
 
@@ -70,6 +72,8 @@ class Victim:
         return [
             ("get_batch", lambda: proc.get_batch(batch)), ("get_task", lambda: proc.get_task(task)),
             ("get_batches", acme.get_batches), ("count_batches", acme.count_batches), ("get_tenant", acme.get_tenant),
+            ("get_queues", acme.get_queues), ("get_usage", lambda: acme.get_usage(EARLY, LATE)),
+            ("get_signals", lambda: proc.get_signals(queue=self.queue)),
             ("get_queue", lambda: proc.get_queue(self.queue)), ("get_tasks_in_queue",
             lambda: proc.get_tasks_in_queue(self.queue)),
             ("get_dead_tasks", lambda: acme.get_dead_tasks(self.queue)), ("retry_dead_tasks",
