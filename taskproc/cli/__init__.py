@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from taskproc.cli import control, dead, handlers, inspect, journal, limits, schedules, show, stats, tenants, work
+from taskproc.cli import control, dead, handlers, inspect, journal, limits, rules, schedules, show, stats, tenants, work
 from taskproc.errors import InvalidValue, RedisUnavailable, TaskprocError
 
 
@@ -45,6 +45,9 @@ app.add_command(dead.dead)
 app.add_command(limits.limits)
 app.add_command(schedules.schedules)
 app.add_command(tenants.tenants)
+app.add_command(rules.tiers)
+for command in (rules.limits, *rules.STATES):
+    tenants.tenants.add_command(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands for tenants: list, show, cancel, move, export, purge."""
+"""Commands for tenants: list, show, cancel, move, export, purge; taskproc/cli/rules.py has those of their rules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import sys
 import click
 
 from taskproc.cli.connect import acting, as_json, call, instance
-from taskproc.cli.tables import emit_json, emit_table, span
+from taskproc.cli.rules import show_rules
+from taskproc.cli.tables import emit_json, emit_table, plain, span
 from taskproc.errors import NotReady
 from taskproc.model import TenantInfo
 from taskproc.processor import TaskProcessor
+from taskproc.tenants import TenantRules
 
 COLUMNS = ["tenant", "batches#", "tasks#", "done#", "failed#", "cancelled#", "left#", "ready#", "running#", "run time#"]
 
@@ -39,14 +41,20 @@ def list_(skip: int, take: int, app_: str | None, prefix: str, url: str | None, 
 @as_json
 @instance
 def show(tenant: str, app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
-    """Show a tenant's totals."""
-    info = call(app_, prefix, url, lambda proc: proc.get_tenant(tenant))
-    if info is None:
+    """Show a tenant's totals, and what holds for it."""
+
+    async def look(proc: TaskProcessor) -> tuple[TenantInfo | None, TenantRules]:
+        return await proc.get_tenant(tenant), await proc.get_tenant_limits(tenant)
+
+    info, holds = call(app_, prefix, url, look)
+    if info is None and holds == TenantRules():
         raise click.ClickException(f"nothing is kept of tenant {tenant}")
     if json_:
-        emit_json(info)
-    else:
+        emit_json({**plain(info or {"tenant": tenant}), "rules": plain(holds)})
+        return
+    if info is not None:
         emit_table("", COLUMNS, [row(info)])
+    show_rules({tenant: holds})
 
 
 def row(info: TenantInfo) -> tuple[object, ...]:
