@@ -12,7 +12,7 @@
 --   6 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"running"}; {"dead"}; {"more", cursor}; {"unknown"}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, task_held, task_seek, waits_in, due_index, segment_shrink,
---   tombstone, task_gone, journal
+--   tombstone, task_gone, stats_note, stats_ends, journal
 -- Cost: O(1), or O(window) for a ready task
 local slot = KEYS[1]
 local P, call, task, tenant, cursor, entry = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -47,5 +47,6 @@ if place[1] == 'delayed' then
 else
   tombstone(P, b, place)
 end
-task_gone(P, now_ms, us, b, place[3], place[2])
+task_gone(P, now_ms, us, b, place[3])
+stats_note(P, us, stats_ends({}, place[2], b.tenant, 1))
 return ledger_keep(P, call, {'ok'})

@@ -14,7 +14,7 @@
 --   9 entry str (for the journal, as include/journal.lua has it; each call adds to it)
 -- Returns: {"ok", how many, where to go on; -1 at the end}; {"unknown"}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, counts_check, tasks_page, ready_rid, delayed_rid, task_gone,
---   journal
+--   stats_note, stats_ends, journal
 -- Cost: O(n log delayed) for n tasks
 local slot = KEYS[1]
 local P, call, tenant, seg, kind, q = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -37,5 +37,6 @@ local left = kind == 'd'
 if kind == 'd' then delayed_rid(P, b, q, seg, places)
 elseif looked > 0 then left = ready_rid(P, b, q, seg, places, first == 0 and looked) end
 for _, task in ipairs(tasks) do task_gone(P, now_ms, us, b, task[3]) end
+if #tasks > 0 then stats_note(P, us, stats_ends({}, q, tenant, #tasks)) end
 if #tasks > 0 then journal(P, entry, #tasks, true) end
 return ledger_keep(P, call, {'ok', #tasks, over and -1 or left and 0 or first + looked})

@@ -1,5 +1,5 @@
--- Counts one waiting task of a batch in a queue as cancelled.
-local function task_gone(P, now_ms, us, b, body, q)
+-- Counts one waiting task of a batch as cancelled.
+local function task_gone(P, now_ms, us, b, body)
   local record = key(P, 'b', b.id)
   if kept(body) then
     record_end(P, now_ms, b, string.sub(body, 1, 10), 'cancelled', count((body_ext(body) or {}).a))
@@ -13,5 +13,4 @@ local function task_gone(P, now_ms, us, b, body, q)
     batch_end(P, now_ms, us, b, b.failed > 0 and 'failed' or 'done')
   end
   changed(P, b, 2)
-  stats_note(P, us, stats_ends({}, q, b.tenant, 1))
 end
