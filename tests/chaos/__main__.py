@@ -24,7 +24,7 @@ from tests.chaos.ordeals import ORDEALS
 from tests.servers import CHOSEN, running
 
 AT_ONCE = 2
-SLOW = ("server away for ", "schedules, ")
+SLOW = ("server away for ", "schedules")
 """Ordeals that mostly wait run beside all others."""
 ELECTIONS = ("cluster: primary killed", "cluster: down", "Sentinel: ", "lagging replica ")
 """Ordeals that mostly wait for servers to agree: they take turns beside the others."""

@@ -15,9 +15,10 @@ from tests.proxy import Cut, Proxy
 from tests.recording import record_key
 from tests.servers import Server
 
-QUICK = {**FAST, "invisibility": 1.5, "poll_interval": 0.1, "max_workers": 3, "backoff": 0.01, "redis_patience": 20,
+QUICK = {**FAST, "invisibility": 1.5, "poll_interval": 0.1, "max_workers": 50, "backoff": 0.01, "redis_patience": 20,
          "retention": 600}  # fmt: skip
-LARGE = 2_100
+LARGE = 1_050
+"""As many tasks as are staged in two chunks."""
 
 
 async def subscriptions(server: Server, trial: Trial) -> Result:
