@@ -144,8 +144,18 @@ async def shared(url: str, tenants: int, slots: int, seconds: float, seed: int) 
     return found
 
 
-async def idle(url: str, slots: int, seconds: float) -> list[float]:
-    """How long slots were free while a task was ready, in a run of tenants that come and go."""
+async def probe(found: list[float]) -> None:
+    """How much longer than it should a short sleep takes: how long this process, or its event loop, had to wait."""
+    while True:
+        began = time.perf_counter()
+        await asyncio.sleep(0.002)
+        found.append(time.perf_counter() - began - 0.002)
+
+
+async def idle(url: str, slots: int, seconds: float) -> tuple[list[float], list[float]]:
+    """How long slots were free while a task was ready, in a run of tenants that come and go; and how late the loop was."""
+    late: list[float] = []
+    probing = asyncio.create_task(probe(late))
     chance, due = random.Random(3), 0.0
     async with working(url, "idle", slots) as proc:
         began = time.time()
@@ -156,7 +166,8 @@ async def idle(url: str, slots: int, seconds: float) -> list[float]:
             await put(proc, f"t{chance.randrange(30)}", lengths, "idle", chance.random() < 0.8)
         while await left(proc):
             await asyncio.sleep(0.05)
-    return gaps(LOG.ran, slots)
+    probing.cancel()
+    return gaps(LOG.ran, slots), late
 
 
 async def left(proc: TaskProcessor) -> int:
@@ -210,7 +221,8 @@ def measure(run: Run, number: int) -> None:
             found = looped(shared(server.url, TENANTS, slots, length, number))
             name = f"{TENANTS} tenants, {slots} slots, 1 ms to 10 s: lowest index of any 10 s"
             run.note(NAME, name, found.jain(WARM, length))
-        waited = looped(idle(server.url, SLOTS, seconds))
+        waited, late = looped(idle(server.url, SLOTS, seconds))
+        run.note(NAME, "the same run, the event loop was kept waiting: longest, ms", max(late) * 1e3)
         run.note(NAME, "free slot while a task is ready: p50, ms", percentile(waited, 50) * 1e3)
         run.note(NAME, "free slot while a task is ready: p99, ms", percentile(waited, 99) * 1e3)
         run.note(NAME, "free slot while a task is ready: longest, ms", max(waited) * 1e3)

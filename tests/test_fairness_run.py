@@ -48,9 +48,10 @@ async def test_tenants_have_the_same_time_whatever_their_tasks_take(url: str) ->
 @pytest.mark.timeout(120)
 async def test_no_slot_is_free_while_a_task_is_ready(url: str) -> None:
     async def longest() -> float:
-        return max(await fairness.idle(url, 20, 4))
+        found, late = await fairness.idle(url, 20, 4)
+        return max(found) - max(late)
 
-    await in_time(longest, 0.2)  # the way to Redis and back, and what the machine has to do besides
+    await in_time(longest, 0.1)  # the way to Redis and back, but for what the machine had to do besides
 
 
 @pytest.mark.timeout(120)
