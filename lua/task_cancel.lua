@@ -11,7 +11,7 @@
 --   5 cursor str (empty at first)
 --   6 entry str (for the journal, as include/journal.lua has it)
 -- Returns: {"ok"}; {"running"}; {"dead"}; {"more", cursor}; {"unknown"}; {"stale"}
--- Includes: guard, now, ledger_find, ledger_keep, batch_read, task_held, task_seek, due_index, segment_shrink,
+-- Includes: guard, now, ledger_find, ledger_keep, batch_read, task_held, task_seek, waits_in, due_index, segment_shrink,
 --   tombstone, task_gone, journal
 -- Cost: O(1), or O(window) for a ready task
 local slot = KEYS[1]
@@ -41,7 +41,7 @@ if place[1] == 'delayed' then
   local q, seg = place[2], place[5]
   redis.call('ZREM', key(P, 'b', seg, 'd', q), id)
   redis.call('HDEL', key(P, 'b', seg, 'w'), id)
-  redis.call('HINCRBY', key(P, 'q', q), 'delayed', -1)
+  waits_in(P, q, b.tenant, 'delayed', -1)
   due_index(P, q, seg)
   if seg ~= b.id then segment_shrink(P, b.id, seg, q) end
 else

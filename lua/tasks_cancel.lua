@@ -36,6 +36,6 @@ redis.call('ZREM', key(P, 'cx'), '') -- the first write, which a full Redis lets
 local left = kind == 'd'
 if kind == 'd' then delayed_rid(P, b, q, seg, places)
 elseif looked > 0 then left = ready_rid(P, b, q, seg, places, first == 0 and looked) end
-for _, task in ipairs(tasks) do task_gone(P, now_ms, us, b, task[3]) end
+for _, task in ipairs(tasks) do task_gone(P, now_ms, us, b, task[3], q) end
 if #tasks > 0 then journal(P, entry, #tasks, true) end
 return ledger_keep(P, call, {'ok', #tasks, over and -1 or left and 0 or first + looked})

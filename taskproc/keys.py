@@ -41,7 +41,7 @@ KEYS = (
     Key(
         "tq:<queue>:<tenant>",
         "hash",
-        "pushed, claimed, settled, handler µs, offset of its virtual time",
+        "pushed, claimed, settled, delayed, dead, handler µs, offset of its virtual time",
         "pruned with the tenant",
     ),
     Key("tqs:<tenant>", "set", "queues that the tenant uses", "pruned with the tenant"),

@@ -115,6 +115,18 @@ def test_delayed_tasks_are_counted_by_queue(direct: Direct) -> None:
     assert look(direct, "audit_queue", "q", 1, "acme")[2:] == [[b"queue_delayed", b"q", b"", 3, 2, 0]]
 
 
+def test_tenants_delayed_and_dead_tasks_are_told_apart(direct: Direct) -> None:
+    for name, count in (("acme", 2), ("acme", 1), ("beta", 3)):
+        direct.create(count, name, delay=10)
+        direct.create(count, name)
+        direct.kill(count)
+    assert look(direct, "audit_queue", "q", 2, "acme", "beta") == [2, 0]
+    direct.client.hincrby(direct.key("tq", "q", "acme"), "delayed", 1)
+    direct.client.hincrby(direct.key("tq", "q", "beta"), "dead", -1)
+    differences = [[b"delayed", b"q", b"acme", 4, 3, 0], [b"dead", b"q", b"beta", 2, 3, 0]]
+    assert look(direct, "audit_queue", "q", 2, "acme", "beta")[2:] == differences
+
+
 def tenant(direct: Direct, skip: int = 0, total: int = 0, version: bytes = b"") -> Answer:
     """A part of the audit of a tenant."""
     with direct.unchanged():

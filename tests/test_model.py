@@ -108,6 +108,8 @@ class Store(StoreControl):
             for tenant in TENANTS:
                 account = {k.decode(): v for k, v in state.get(f"tq:{queue}:{tenant}", {}).items()}
                 assert counts(account) == [self.model.count(queue, s, tenant=tenant) for s in ("ready", "running")]
+                found = [int(account.get(field, 0)) for field in ("delayed", "dead")]
+                assert found == [self.model.count(queue, field, tenant=tenant) for field in ("delayed", "dead")]
         known = {name[2:] for name in state if name.startswith("t:")}
         assert known == set(self.model.tenants)
         assert {name.decode() for name in state.get("tenants", {})} == known

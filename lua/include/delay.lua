@@ -3,7 +3,7 @@ local function delay(P, q, tenant, seg, body, due)
   local id = string.sub(body, 1, 10)
   redis.call('ZADD', key(P, 'b', seg, 'd', q), due, id)
   redis.call('HSET', key(P, 'b', seg, 'w'), id, q .. '\n' .. body)
-  redis.call('HINCRBY', key(P, 'q', q), 'delayed', 1)
+  waits_in(P, q, tenant, 'delayed', 1)
   enrol(P, q, tenant)
   due_index(P, q, seg)
 end

@@ -11,10 +11,10 @@ local function drop_list(P, b, seg, kind, q)
     if n > 0 then unready(P, q, b.tenant, n) end
   elseif kind == 'd' then
     redis.call('ZREM', key(P, 'delayed'), seg .. ':' .. q)
-    if n > 0 then redis.call('HINCRBY', key(P, 'q', q), 'delayed', -n) end
+    if n > 0 then waits_in(P, q, b.tenant, 'delayed', -n) end
   else
     redis.call('ZREM', key(P, 'dead', q), b.id)
-    if n > 0 then redis.call('HINCRBY', key(P, 'q', q), 'dead', -n) end
+    if n > 0 then waits_in(P, q, b.tenant, 'dead', -n) end
   end
   return n
 end

@@ -12,7 +12,7 @@ local function reveal(P, tenant, batch, seg, sizes)
       if part ~= batch then live[#live + 1] = part .. ':r:' .. q end
     elseif kind == 'd' then
       enrol(P, q, tenant)
-      redis.call('HINCRBY', key(P, 'q', q), 'delayed', n)
+      waits_in(P, q, tenant, 'delayed', n)
       due_index(P, q, seg)
       if seg ~= batch then live[#live + 1], later = seg .. ':d:' .. q, true end
     elseif kind == 'rec' then

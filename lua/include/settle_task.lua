@@ -38,6 +38,6 @@ local function settle_task(P, now_ms, p, other, entry, stopped)
     record_end(P, now_ms, b, string.sub(body, 1, 10), state, attempt, claimed, verb == 'done' and other[4])
   end
   if ends then forget(P, b.id, body)
-  else bury(P, now_ms, p.queue, b.id, body_next(body, verb == 'dead' and 1 or 0), b.state == 'open') end
+  else bury(P, now_ms, p.queue, b.tenant, b.id, body_next(body, verb == 'dead' and 1 or 0), b.state == 'open') end
   return state
 end

@@ -14,10 +14,10 @@ local function tasks_land(P, b, kind, q, tasks)
   redis.call('ZADD', key(P, 'b', b.id, kind, q), unpack(scores))
   redis.call('HSET', key(P, 'b', b.id, 'w'), unpack(fields))
   if kind == 'd' then
-    redis.call('HINCRBY', key(P, 'q', q), 'delayed', #tasks)
+    waits_in(P, q, b.tenant, 'delayed', #tasks)
     due_index(P, q, b.id)
   else
-    redis.call('HINCRBY', key(P, 'q', q), 'dead', #tasks)
+    waits_in(P, q, b.tenant, 'dead', #tasks)
     dead_index(P, q, b.id, b.state == 'open')
   end
 end

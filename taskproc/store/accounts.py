@@ -105,7 +105,7 @@ class Accounts:
                 queue, _, tenant = rest.partition(":")
                 if kind == "tq" and queue in queues:
                     found[queue][tenant.encode()] = None
-                if kind == "tqs":  # one whose tasks were all delayed so far has no account yet
+                if kind == "tqs":  # one whose account is gone
                     for used in queues.intersection(await self._audit.set_of(name)):
                         found[used][rest.encode()] = None
         return {queue: list(users) for queue, users in found.items()}

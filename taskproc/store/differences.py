@@ -77,6 +77,8 @@ KINDS = {
     "unleased": ("task {a} of queue {b} is noted as running, but nobody has leased it", "the next rescue takes it back"),
     "ready": ("tenant {b} counts {n:ready task} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
     "running": ("tenant {b} counts {n:running task} of queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
+    "delayed": ("tenant {b} counts {n:delayed task} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
+    "dead": ("tenant {b} counts {n:dead letter} in queue {a}, there {m:is|are} {m}", "{m} {m:is|are} counted"),
     "unenrolled": ("tenant {b} uses queue {a}, but isn't known to", "it is noted"),
     "unnoted": ("queue {a}, which tenant {b} uses, isn't among the queues", "it is noted"),
     "unringed": (
