@@ -146,7 +146,7 @@ DAMAGES = [
     Damage("ready", lambda s: s.r.hincrby(s.k("tq", "default", "acme"), "pushed", -3), "counts 0 ready tasks", mode="fifo"),
     Damage("running", lambda s: s.r.hincrby(s.k("tq", "default", "acme"), "settled", -2), "counts 3 running tasks of queue"),
     Damage("delayed", lambda s: s.r.hincrby(s.k("tq", "default", "acme"), "delayed", 4), "counts 6 delayed tasks in queue"),
-    Damage("delayed", lambda s: s.r.hset(s.k("tq", "default", "acme"), "delayed", "many"), "counts -1 delayed tasks in queue"),
+    Damage("delayed", lambda s: s.r.hset(s.k("tq", "default", "acme"), "delayed", "x"), "counts -1 delayed tasks in queue"),
     Damage("dead", lambda s: s.r.hdel(s.k("tq", "default", "beta"), "dead"), "tenant beta counts 0 dead letters in queue"),
     Damage("unenrolled", lambda s: s.r.srem(s.k("tqs", "acme"), "default"), "tenant acme uses queue default, but isn't"),
     Damage("unnoted", lambda s: s.r.srem(s.k("queues"), "mail"), "isn't among the queues"),
