@@ -111,6 +111,7 @@ async def test_what_programs_do_all_the_time_is_noted_for_actors_alone(instance:
         await proc.cancel_batch(batch_id)
         await proc.cancel_task(await proc.enqueue_task("default", "acme", handlers.noop))
         assert await proc.get_journal() == []
+        assert instance.client.exists(f"{{{instance.name}}}:journal") == 0
 
 
 @pytest.mark.parametrize("actor", [None, 7, "x" * 201, "\ud800", b"ann"])

@@ -195,6 +195,7 @@ def test_a_tenant_that_has_something_is_not_deleted(direct: Direct) -> None:
     home = direct.record("t", "acme")["hidden"].encode()
     assert direct.once("purge_tenant", "acme") == [b"ok", home]
     assert direct.named("acme") == []
+    assert direct.client.zrange(direct.key("idle"), 0, -1) == direct.client.zrange(direct.key("tenants"), 0, -1) == []
 
 
 def test_only_what_is_the_tenants_own_is_deleted(direct: Direct) -> None:

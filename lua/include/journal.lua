@@ -14,6 +14,6 @@ local function journal(P, entry, n, goes_on)
     end
   end
   local count = n and string.format('"count":%.0f,', n) or ''
-  redis.pcall('RPUSH', list, string.format('{"at":%.0f,', now_ms) .. count .. rest)
-  redis.pcall('LTRIM', list, -10000, -1)
+  local size = redis.pcall('RPUSH', list, string.format('{"at":%.0f,', now_ms) .. count .. rest)
+  if type(size) == 'number' and size > 10000 then redis.call('LPOP', list, math.min(1000, size - 10000)) end
 end

@@ -86,9 +86,7 @@ class QueuesAndControl(Connected):
     ) -> int:
         """Make dead letters ready again with fresh attempts, oldest first; how many. ``count=None``: all there are now."""
         attempts = None if max_attempts is None else whole("max_attempts", max_attempts)
-        entry = noted(actor, "retry_dead_tasks", tenant, batch_id or "", queue=queue, max_attempts=attempts).entry(
-            steps=True
-        )
+        entry = noted(actor, "retry_dead_tasks", tenant, batch_id, queue=queue, max_attempts=attempts).entry(steps=True)
         retry = partial(self._store.dead.retry, max_attempts=attempts, entry=entry)
         return await self._move(retry, queue, tenant, batch_id, count)
 
@@ -102,7 +100,7 @@ class QueuesAndControl(Connected):
         actor: str = "",
     ) -> int:
         """Drop dead letters, oldest first; how many. They stay counted as failed."""
-        entry = noted(actor, "discard_dead_tasks", tenant, batch_id or "", queue=queue).entry(steps=True)
+        entry = noted(actor, "discard_dead_tasks", tenant, batch_id, queue=queue).entry(steps=True)
         return await self._move(partial(self._store.dead.discard, entry=entry), queue, tenant, batch_id, count)
 
     async def _move(

@@ -91,9 +91,9 @@ class Purging:
             info = await self._queues.tenant(tenant)
             if info is None or (not info.ready and not info.running and not info.remaining):
                 return count
-            if info.running and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise NotReady(
-                    f"tenant {tenant}: {info.running} of its tasks still run; it takes no new ones, purge it again to go on"
+                    f"tenant {tenant}: {info.remaining + info.running} of its tasks still wait or run; purge it again to go on"
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
