@@ -28,7 +28,7 @@ from taskproc.errors import (
 )
 from taskproc.handlers import method, task
 from taskproc.histogram import Histogram
-from taskproc.history import HistoryPoint, QueueSignals
+from taskproc.history import HistoryPoint, QueueSignals, TenantQueueInfo
 from taskproc.injection import Depends, inject
 from taskproc.journal import JournalEntry
 from taskproc.limits import LimitInfo
@@ -53,7 +53,6 @@ from taskproc.model import (
     TaskInfo,
     TaskState,
     TenantInfo,
-    TenantQueueInfo,
     WorkerInfo,
 )
 from taskproc.options import CallNext, Middleware

@@ -36,6 +36,19 @@ class HistoryPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantQueueInfo:
+    """What a tenant has in a queue now, and its handler time there. ``oldest_ready_seconds``: None when nothing is ready."""
+
+    name: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+    oldest_ready_seconds: float | None
+    run_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSignals:
     """How busy a queue is, for autoscaling: what it holds now, what was done in the last five minutes, the slots it needs.
 

@@ -199,19 +199,6 @@ class TenantInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class TenantQueueInfo:
-    """What a tenant has in a queue now, and its handler time there. ``oldest_ready_seconds``: None when nothing is ready."""
-
-    name: str
-    ready: int
-    running: int
-    delayed: int
-    dead: int
-    oldest_ready_seconds: float | None
-    run_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """A live worker process."""
 

@@ -10,8 +10,8 @@ import click
 
 from taskproc.cli.connect import as_json, call, instance, processor_of
 from taskproc.cli.tables import emit_json, emit_table, span
-from taskproc.history import HistoryPoint, QueueSignals
-from taskproc.model import QueueInfo, TenantInfo, TenantQueueInfo, WorkerInfo
+from taskproc.history import HistoryPoint, QueueSignals, TenantQueueInfo
+from taskproc.model import QueueInfo, TenantInfo, WorkerInfo
 from taskproc.processor import TaskProcessor
 
 HOUR = timedelta(hours=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from taskproc.errors import InvalidValue
-from taskproc.history import HistoryPoint, QueueSignals, Sum, signals
-from taskproc.model import QueueInfo, TenantQueueInfo
+from taskproc.history import HistoryPoint, QueueSignals, Sum, TenantQueueInfo, signals
+from taskproc.model import QueueInfo
 from taskproc.processor.connected import Connected
 from taskproc.store.statistics import HOUR, MINUTE
 from taskproc.values import Duration, from_ms, milliseconds, queue_name, shown, tenant_name, timestamp_ms

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from taskproc.history import HistoryPoint
-from taskproc.model import TenantQueueInfo
+from taskproc.history import HistoryPoint, TenantQueueInfo
 from taskproc.processor.calls import Calls
 from taskproc.store.statistics import MINUTE
 from taskproc.values import Duration

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import orjson
 
 from taskproc.errors import InvalidValue, SchemaMismatch
+from taskproc.history import TenantQueueInfo
 from taskproc.keys import SCHEMA
-from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, TenantQueueInfo, WorkerInfo
+from taskproc.model import QueueInfo, TaskInfo, TaskState, TenantInfo, WorkerInfo
 from taskproc.sealing import Sealer
 from taskproc.store.ledger import Ledger
 from taskproc.store.reading import reading, whole

@@ -50,7 +50,7 @@ from taskproc.worker.scope import Scope
 from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
 from taskproc.worker.slots import Slots
-from taskproc.worker.sums import Kept, Sums
+from taskproc.worker.sums import Sums
 from taskproc.worker.turns import Turns
 from taskproc.worker.upkeep import Upkeep
 
@@ -87,9 +87,7 @@ class Worker:
         self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
-        self._sums = Sums(
-            self._store.statistics, Kept(options.minute_history_ms, options.hour_history_ms, options.history_entries)
-        )
+        self._sums = Sums(self._store.statistics, options)
         self._chores = Upkeep(work, self._look_again, self._sums, options.retention_ms, options.poll_ms, lease)
         self._upkeep = Loop("upkeep", self._chores.step)
         self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from taskproc.errors import SchemaMismatch, TaskprocError
+from taskproc.options import Options
 from taskproc.store.statistics import Statistics
 
 logger = logging.getLogger("taskproc")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How long sums of minutes and of hours are kept, in ms, and how many there may be in all."""
-
-    minutes_ms: int
-    hours_ms: int
-    entries: int
-
-
 class Sums:
     """Statistics are never worth a task: what goes wrong with them is logged, and tried again later."""
 
-    def __init__(self, statistics: Statistics, kept: Kept) -> None:
+    def __init__(self, statistics: Statistics, options: Options) -> None:
         self._statistics = statistics
-        self._kept = kept
+        self._options = options
 
     async def sum_up(self, hurry: bool = False) -> None:
         """Sum up what there is."""
@@ -40,5 +31,6 @@ class Sums:
     async def prune(self) -> None:
         """Sum up what is left over, and drop what is past its time."""
         await self.sum_up(hurry=True)
-        while await self._statistics.prune(self._kept.minutes_ms, self._kept.hours_ms, self._kept.entries):
+        minutes, hours = self._options.minute_history_ms, self._options.hour_history_ms
+        while await self._statistics.prune(minutes, hours, self._options.history_entries):
             pass
