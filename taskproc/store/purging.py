@@ -93,7 +93,7 @@ class Purging:
                 return count
             if time.monotonic() > deadline:
                 raise NotReady(
-                    f"tenant {tenant}: {info.remaining + info.running} of its tasks still wait or run; purge it again to go on"
+                    f"tenant {tenant}: {info.remaining + info.running} of its tasks still wait or run; purge it again"
                 )
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
