@@ -6,7 +6,8 @@
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it)
 --   3 tenant str
---   4 kind str (uniq: digests of unique locks; idem: digests of idempotency keys; staging: segments; rate: limits)
+--   4 kind str (uniq: digests of unique locks; idem: digests of idempotency keys; staging: segments; rate: limits; sum: period, line
+--     end and field)
 --   5 members bytes...  (at most 250)
 -- Returns: {"ok", how many were deleted}; {"stale"}
 -- Includes: guard, now, ledger_find, ledger_keep, seg_drop
@@ -31,6 +32,12 @@ for i = 5, #ARGV do
   elseif kind == 'staging' and mine(member) then
     seg_drop(P, member, now_ms)
     n = 1
+  elseif kind == 'sum' then
+    local span, start, field = string.match(member, '^(%w):(%d+)\n(.*)$')
+    if string.match(field, '%z(.*)$') == tenant then
+      n = redis.call('HDEL', key(P, 'sum', span, start), field)
+      redis.call('HINCRBY', key(P, 'sums'), 'entries', -n)
+    end
   elseif kind == 'rate' then
     n = redis.call('DEL', key(P, 'rate', member))
   end

@@ -22,5 +22,7 @@ local function tenant_return(P, us, tenant)
       tenant_hold(P, q, tenant, room)
     end
   end
-  if redis.call('EXISTS', outside) == 0 then redis.call('SREM', key(P, 'out'), tenant) end
+  if redis.call('EXISTS', outside) == 1 then return end
+  redis.call('SREM', key(P, 'out'), tenant)
+  redis.call('ZREM', key(P, 'delayed'), '@' .. tenant)
 end

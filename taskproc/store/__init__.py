@@ -79,15 +79,17 @@ class Store:
         self.limits = Limits(scripts, self._ledger)
         self.rules = Rules(scripts, self._ledger)
         self.journal = Journal(scripts, self._ledger)
+        self.statistics = Statistics(scripts)
         self.control = Control(scripts, self._ledger)
-        self.purging = Purging(self.wire, self.prefix, scripts, self._ledger, self.control, self.queues, patience)
+        self.purging = Purging(
+            self.wire, self.prefix, scripts, self._ledger, self.control, self.queues, patience, self.statistics
+        )
         self.moving = Moving(scripts, self._ledger, self.control, self._payload, sealer)
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.exporting = Exporting(
             self.wire, self.prefix, scripts, self.control, self.batches, self.queues, self.schedules, self._payload, sealer,
             patience,
         )  # fmt: skip
-        self.statistics = Statistics(scripts)
         self.explaining = Explaining(scripts, self.batches, self.queues)
 
     async def _run(self, script: Script, args: tuple[Any, ...]) -> Any:

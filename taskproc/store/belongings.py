@@ -33,8 +33,10 @@ BY_BATCH = frozenset(
     {"leases", "cx", "settled", "staging", "unlock", "delayed", "dead", "park", "lim", "run", "uniq", "fifo"}
 )
 """Keys of all tenants whose entries name batches: as what they begin with, in ``uniq`` as what their values begin with."""
-BY_NAME = {"tenants": "", "idle": "", "ring": "", "rules": "t:", "slimits": "t"}
+BY_NAME = {"tenants": "", "idle": "", "ring": "", "out": "", "rules": "t:", "slimits": "t"}
 """Keys of all tenants whose entries name tenants, behind what goes before the name."""
+TOLD = frozenset({"sum", "stats"})
+"""Keys of all tenants with what was done by each."""
 Found = Callable[[str, list[bytes]], Awaitable[None]]
 
 
@@ -77,9 +79,15 @@ class Walk:
                 await self._loose_keys(mine, loose)
             for name in plain:
                 kind = name.partition(b":")[0].decode("utf-8", "replace")
-                if (kind in BY_BATCH or (kind in BY_NAME and (rules or kind != "rules"))) and name not in mine:
+                if self._shared(name, kind, rules) and name not in mine:
                     await self._apart(name, kind, loose)
         return self.found
+
+    @staticmethod
+    def _shared(name: bytes, kind: str, rules: bool) -> bool:
+        """Whether a key has entries of all tenants; of the sets of those that stand out of line only one has."""
+        named = kind in BY_NAME and (rules or kind != "rules") and name[:4] != b"out:"
+        return named or kind in BY_BATCH or kind in TOLD
 
     async def _apart(self, name: bytes, kind: str, loose: Found | None) -> None:
         """Look through a key that all tenants share; one of a wrong type stops no purge."""
@@ -140,17 +148,29 @@ class Walk:
         stored = self._prefix.encode() + name
         async for page in self._members(stored, _type(name)):
             self.found.looked += len(page)
-            if kind in BY_NAME:
+            if kind in TOLD:
+                mine = [member for member, _ in page if self._tells(member, kind)]
+            elif kind in BY_NAME:
                 wanted = BY_NAME[kind].encode() + self._name
                 mine = [member for member, _ in page if member == wanted]
             else:
                 at = {member: (value if kind == "uniq" else member)[:BATCH_LENGTH] for member, value in page}
                 owned = await self.owned(at.values())
-                mine = [member for member, batch in at.items() if batch in owned]
+                mine = [member for member, batch in at.items() if batch in owned or member == b"@" + self._name]
             self.found.fields += len(mine)
             self._tell(name + b" " + member for member in mine)
             if loose is not None and kind in ("uniq", "staging"):
                 await loose(kind, mine)
+            elif loose is not None and kind == "sum":
+                await loose(kind, [name[4:] + b"\n" + member for member in mine])
+
+    def _tells(self, member: bytes, kind: str) -> bool:
+        """Whether a sum, or a record that is not summed up, is the tenant's."""
+        if kind == "sum":
+            return member.partition(b"\0")[2] == self._name
+        with suppress(ValueError, TypeError, AttributeError):
+            return self._name.decode() in orjson.loads(member)[2::7]
+        return False
 
     async def _members(self, name: bytes, type_: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         if type_ == "list":

@@ -21,6 +21,7 @@ from taskproc.store.control import Control
 from taskproc.store.ledger import Ledger
 from taskproc.store.queues import Queues
 from taskproc.store.scripts import Json, Reply, Scripts
+from taskproc.store.statistics import Statistics
 from taskproc.store.wire import Wire
 
 LOOSE_AT_ONCE = 250
@@ -32,8 +33,9 @@ class Purging:
     """Deletes tenants."""
 
     def __init__(
-        self, wire: Wire, prefix: str, scripts: Scripts, ledger: Ledger, control: Control, queues: Queues, patience: float
-    ) -> None:
+        self, wire: Wire, prefix: str, scripts: Scripts, ledger: Ledger, control: Control, queues: Queues, patience: float,
+        statistics: Statistics,
+    ) -> None:  # fmt: skip
         self._wire = wire
         self._prefix = prefix
         self._scripts = scripts
@@ -41,6 +43,7 @@ class Purging:
         self._control = control
         self._queues = queues
         self._patience = patience
+        self._statistics = statistics
 
     async def purge(self, tenant: str, noted: Noted, timeout: float) -> PurgeReport:
         """Delete a tenant. Raises NotReady where tasks of it still run when the time is over."""
@@ -51,6 +54,7 @@ class Purging:
         schedules = await self._schedules(tenant)
         cancelled = await self._quiet(tenant, deadline)
         await self._drain_locks()
+        await self._statistics.catch_up()
         walk = self._walk(tenant, known)
         had = await walk.run(partial(self._loose, tenant), rules=False)
         await self._tickets(tenant)
@@ -58,6 +62,10 @@ class Purging:
         await self._rest(tenant, known, deadline)
         await self._drain_locks()
         left = await self._walk(tenant, known).run(rules=False)
+        if left.told:  # such as what its last tasks have told statistics meanwhile
+            await self._statistics.catch_up()
+            await self._walk(tenant, known).run(partial(self._loose, tenant), rules=False)
+            left = await self._walk(tenant, known).run(rules=False)
         told: dict[str, object] = {
             "cancelled": cancelled,
             "batches": batches,
