@@ -74,7 +74,7 @@ def test_what_is_left_of_cancelled_tasks_goes_with_its_tenant(direct: Direct) ->
     assert direct.once("task_cancel", answer[1], "", "") == [b"ok"]
     direct.wait(10)
     assert direct.call("tenant_prune", 0, 10)[:2] == [b"ok", 1]
-    assert direct.named() == ["limits", "m", f"p:{'producer00000000000000'}", "q:q", f"w:{W1}"]
+    assert direct.named() == ["limits", "m", f"p:{'producer00000000000000'}", "q:q", "stats", f"w:{W1}"]
 
 
 def test_a_slot_that_comes_back_is_the_tasks_own(direct: Direct) -> None:

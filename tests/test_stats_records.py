@@ -123,6 +123,16 @@ def test_tenants_and_queues_are_told_apart(direct: Direct) -> None:
     assert [ends(direct, tenant, queue) for tenant in ("acme", ODD) for queue in ("q", "r")] == [[2, 0, 0, 0]] * 4
 
 
+def test_batches_of_a_tenant_count_together(direct: Direct) -> None:
+    leases = []
+    for _ in range(3):
+        direct.create(2)
+        leases.append(direct.claim(2))
+    direct.step(0, [group(one[:1]) for one in leases])
+    direct.step(0, [group(one[1:], "dead", 0, ERROR) for one in leases])
+    assert ends(direct) == [3, 3, 0, 0]
+
+
 def test_many_tenants_make_several_records(direct: Direct) -> None:
     for n in range(40):
         direct.create(1, f"t{n}")
