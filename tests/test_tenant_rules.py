@@ -9,6 +9,7 @@ import pytest
 from taskproc.store.scripts import to_json
 from tests.direct import LEASE, W2, Direct, body, ending, plain
 from tests.harness import MODES
+from tests.limiting import H, allow, crowd
 from tests.ruling import outside, rule, settle_all, shares
 from tests.schedule_direct import entry, move, store
 
@@ -396,3 +397,16 @@ def test_tickets_come_back_one_after_the_other(direct: Direct) -> None:
         order += [lease[:22] for lease in leases]
         settle_all(direct, leases)
     assert order == batches
+
+
+def test_a_queue_that_changes_its_mode_keeps_nothing_of_what_was_cancelled_outside(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    batch = direct.create(2)
+    held = crowd(direct, [H], "b")
+    allow(direct, m=0)
+    assert direct.claim(5) == []
+    for task in (f"{batch}{0:010}", f"{batch}{1:010}", f"{held}{0:010}"):
+        assert direct.once("task_cancel", task, "", "", "") == [b"ok"]
+    assert direct.call("queue_mode", "q", "fair", "") == [b"ok"]
+    assert not [name for part in (":r:", "aside", "park", "held:") for name in direct.named(part)]

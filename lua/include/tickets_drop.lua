@@ -1,17 +1,25 @@
--- Takes up to n tickets off the line of a strict queue in which nothing is ready: of cancelled batches, and of
--- tasks cancelled alone, whose lists of empty entries go with them. Returns whether that was all.
+-- Takes up to n tickets off the line of a strict queue in which nothing is ready, and those that were set aside: of cancelled
+-- batches, and of tasks cancelled alone, whose lists of empty entries go with them, also where they wait for limits. Returns
+-- whether that was all.
 local function tickets_drop(P, q, n)
-  local line = key(P, 'fifo', q)
-  for _ = 1, n do
-    local ticket = redis.call('LPOP', line)
-    if not ticket then return true end
-    local seg = string.match(ticket, '^(.*):%d+$')
-    if seg then
-      local batch = string.sub(seg, 1, 22)
-      redis.call('UNLINK', key(P, 'b', seg, 'r', q))
-      redis.call('HDEL', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q)
-      if seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+  local function drop(seg)
+    local batch = string.sub(seg, 1, 22)
+    limit_drop(P, seg, q)
+    redis.call('UNLINK', key(P, 'b', seg, 'r', q))
+    redis.call('HDEL', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q)
+    if seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+    n = n - 1
+  end
+  local lines = {key(P, 'fifo', q)}
+  for _, tenant in ipairs(tenants_out(P, q)) do lines[#lines + 1] = key(P, 'aside', q, tenant) end
+  for _, line in ipairs(lines) do
+    while n > 0 do
+      local ticket = redis.call('LPOP', line)
+      if not ticket then break end
+      local seg = string.match(ticket, '^(.*):%d+$')
+      if seg then drop(seg) else n = n - 1 end
     end
   end
-  return false
+  for _, seg in ipairs(n > 0 and limit_lists(P, q, n) or {}) do drop(seg) end
+  return n > 0
 end
