@@ -44,6 +44,7 @@ async def test_all_of_a_tenant_is_exported_once(instance: Instance, tenant: str)
         assert {one["id"]: one["label"] for one in of(found, "batch")} == {
             ids[tenant]["mixed"]: "mixed", ids[tenant]["done"]: "done", ids[tenant]["large"]: ""
         }  # fmt: skip
+        assert sum(one["done"] + one["failed"] for one in of(found, "history") if one["queue"] == "now") == 1
         [schedule] = of(found, "schedule")
         assert (schedule["id"], schedule["cron"], schedule["tenant"]) == ("s", "0 0 1 1 *", tenant)
 

@@ -88,7 +88,7 @@ class Store:
         self.schedules = Schedules(scripts, self._ledger, patience, holds=letters_hold)
         self.exporting = Exporting(
             self.wire, self.prefix, scripts, self.control, self.batches, self.queues, self.schedules, self._payload, sealer,
-            patience,
+            patience, self.statistics,
         )  # fmt: skip
         self.explaining = Explaining(scripts, self.batches, self.queues)
 

@@ -23,6 +23,7 @@ from taskproc.store.reading import whole
 from taskproc.store.records import open_result, with_outcome
 from taskproc.store.schedules import Schedules
 from taskproc.store.scripts import Reply, Scripts
+from taskproc.store.statistics import Statistics
 from taskproc.store.tasks import Payloads, opened, task_info, with_large
 from taskproc.store.wire import Wire
 from taskproc.values import from_ms
@@ -32,6 +33,9 @@ STATES = {READY: TaskState.READY, DELAYED: TaskState.DELAYED, DEAD: TaskState.FA
 
 Line = tuple[str, Mapping[str, object]]
 
+FOREVER = 2**40
+TOLD = ("start", "done", "failed", "cancelled", "retried", "run_seconds", "bytes")
+
 
 class Exporting:
     """Reads everything of a tenant."""
@@ -39,6 +43,7 @@ class Exporting:
     def __init__(
         self, wire: Wire, prefix: str, scripts: Scripts, control: Control, batches: Batches, queues: Queues,
         schedules: Schedules, payloads: Payloads, sealer: Sealer | None, patience: float,
+        statistics: Statistics,
     ) -> None:  # fmt: skip
         self._wire = wire
         self._prefix = prefix
@@ -50,6 +55,7 @@ class Exporting:
         self._payloads = payloads
         self._sealer = sealer
         self._patience = patience
+        self._statistics = statistics
 
     async def lines(self, tenant: str) -> AsyncIterator[bytes]:
         """A JSON object each, with its type; the last has the counts of the others."""
@@ -75,6 +81,16 @@ class Exporting:
                 yield "task", _task(info_)
         async for line in self._running(tenant):
             yield line
+        async for line in self._history(tenant):
+            yield line
+
+    async def _history(self, tenant: str) -> AsyncIterator[Line]:
+        """What was done in each queue by hours, as long as that is kept."""
+        await self._statistics.catch_up()
+        for queue in await self._statistics.queues():
+            for start, one in sorted((await self._statistics.read("h", 0, FOREVER, [queue], tenant)).items()):
+                point = one.point(from_ms(start * 1000))
+                yield "history", {"queue": queue, **{name: getattr(point, name) for name in TOLD}}
 
     async def _of_schedules(self, tenant: str) -> AsyncIterator[Line]:
         skip = 0
