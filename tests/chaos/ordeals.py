@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import clusters, limits, locks, priorities, producers, schedules, servers, wires, workers
+from tests.chaos import clusters, limits, locks, priorities, producers, rules, schedules, servers, wires, workers
 from tests.chaos.field import Result, Trial
 from tests.servers import Server
 
@@ -23,6 +23,7 @@ ORDEALS: dict[str, Ordeal] = {
     "workers killed": workers.killed,
     "slots of limits": limits.slots,
     "priorities under kills": priorities.killed,
+    "rules of tenants": rules.killed,
     "schedules under kills": schedules.killed,
     "workers frozen": workers.frozen,
     "every request cut": wires.each_request,
