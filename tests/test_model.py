@@ -193,9 +193,9 @@ class Store(StoreControl):
             slots = {task.decode() for task in state.get(f"lim:{limit}", [])}
             assert slots == self.model.running(limit)
         for queue in QUEUES:
-            line = [seg.decode() for tenant in TENANTS for seg in state.get(f"lane:{queue}:{tenant}", [])]
+            ring = [tenant for tenant in TENANTS if tenant.encode() in state.get(f"ring:{queue}", {})]
+            line = [seg.decode() for tenant in ring for seg in state.get(f"lane:{queue}:{tenant}", [])]
             line += [ticket.decode().partition(":")[0] for ticket in state.get(f"fifo:{queue}", [])]
-            line += [t.decode().partition(":")[0] for n in TENANTS for t in state.get(f"aside:{queue}:{n}", [])]
             line = [seg for seg in line if state.get(f"b:{seg}:r:{queue}")]
             for limit in filter(None, dict.fromkeys(KINDS)):
                 parked = state.get(f"park:{limit}:{queue}", {})

@@ -410,3 +410,42 @@ def test_a_queue_that_changes_its_mode_keeps_nothing_of_what_was_cancelled_outsi
         assert direct.once("task_cancel", task, "", "", "") == [b"ok"]
     assert direct.call("queue_mode", "q", "fair", "") == [b"ok"]
     assert not [name for part in (":r:", "aside", "park", "held:") for name in direct.named(part)]
+
+
+@pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("first", ["acme", "b"])
+def test_a_tenant_that_stands_outside_holds_up_no_limit(direct: Direct, first: str) -> None:
+    allow(direct, m=1)
+    crowd(direct, [H] * 2, first)
+    crowd(direct, [H] * 2, "b" if first == "acme" else "acme")
+    [lease] = direct.claim(1)
+    assert direct.claim(5) == []  # what is left waits for the limit
+    rule(direct, s="paused")
+    ran = [lease]
+    while ran[-1:]:
+        direct.settle(ran[-1:], "done")
+        leases = direct.claim(5) or direct.claim(5)  # a step that lets another go on is told to look again
+        if not leases:
+            break
+        ran += leases
+    owners = shares(direct, ran)
+    assert owners["b"] == 2
+    rule(direct, s=False)
+    while leases := direct.claim(5) or direct.claim(5):
+        ran += leases
+        direct.settle(leases, "done")
+    assert shares(direct, ran) == {"acme": 2, "b": 2}
+
+
+@pytest.mark.usefixtures("mode")
+def test_a_limit_goes_on_when_the_tenant_whose_turn_it_is_leaves_the_line(direct: Direct) -> None:
+    allow(direct, m=1)
+    crowd(direct, [H] * 2)
+    crowd(direct, [H] * 2, "b")
+    [lease] = direct.claim(1)
+    assert direct.claim(5) == []
+    direct.settle([lease], "done")  # one of the lists is in line again
+    other = "b" if shares(direct, [lease])["acme"] else "acme"
+    rule(direct, other, s="paused")
+    [again] = direct.claim(5) or direct.claim(5)
+    assert shares(direct, [again]) != {other: 1}

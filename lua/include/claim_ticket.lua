@@ -5,6 +5,7 @@ local function claim_ticket(P, c, q, seg, tickets, n)
   local room = c.ruled and tenants(P, 'ticket', c.us, q, seg)
   if room and room.free <= 0 then
     tenants(P, 'aside', q, room, seg .. ':' .. tickets)
+    limit_passes(c, seg)
     return true
   end
   if room then most = math.min(most, room.free) end
@@ -23,7 +24,12 @@ local function claim_ticket(P, c, q, seg, tickets, n)
   end
   if left and tickets > used then
     local rest = seg .. ':' .. (tickets - used)
-    if room and room.free <= 0 then tenants(P, 'aside', q, room, rest, true) else redis.call('LPUSH', line, rest) end
+    if room and room.free <= 0 then
+      tenants(P, 'aside', q, room, rest, true)
+      limit_passes(c, seg)
+    else
+      redis.call('LPUSH', line, rest)
+    end
   elseif room then -- another of its tickets that was set aside goes on
     apart(c.broken, 'tenant', room.tenant, tenants, P, 'return', c.us, room.tenant)
   end

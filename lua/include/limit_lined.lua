@@ -13,11 +13,6 @@ local function limit_lined(P, l, q)
   for _, tenant in ipairs(redis.call('ZRANGE', key(P, 'ring', q), 0, 999)) do
     if left > 0 and among(redis.call('LRANGE', key(P, 'lane', q, tenant), 0, left - 1)) then return true end
   end
-  for _, tenant in ipairs(tenants_out(P, q)) do
-    for _, line in ipairs({'lane', 'aside'}) do
-      if left > 0 and among(redis.call('LRANGE', key(P, line, q, tenant), 0, left - 1)) then return true end
-    end
-  end
   if left <= 0 or redis.call('ZCARD', key(P, 'ring', q)) > 1000 then return nil end
   return false
 end
