@@ -73,9 +73,12 @@ LIMITED = {"slot", "gone", "unheld", "forgotten"}
 SCHEDULED = {"unscheduled", "belated", "misplaced", "resting", "unover", "over", "unnamed_schedule", "unmade", "unread"}
 """Kinds that ``test_schedule_audit.py`` tries."""
 
+OUTSIDE = {"outside", "unwoken", "set_aside"}
+"""Kinds that ``test_tenant_audit.py`` tries."""
+
 
 def test_every_kind_is_tried() -> None:
-    elsewhere = {"astray", "homeless", "nobodys", "unsettled"} | LIMITED | SCHEDULED
+    elsewhere = {"astray", "homeless", "nobodys", "unsettled"} | LIMITED | SCHEDULED | OUTSIDE
     assert {damage.kind for damage in DAMAGES} | elsewhere == set(KINDS)
 
 

@@ -177,7 +177,7 @@ def test_a_batch_without_ready_tasks_stands_in_no_line(direct: Direct) -> None:
     direct.create(1)
     batch = direct.create(1, delay=10)
     [place] = direct.call("batch_explain", batch)[3:]
-    assert place[6:] == [0, -1, -1, -1, 0]
+    assert place[6:] == [0, -1, -1, -1, 0, b""]
 
 
 @pytest.mark.parametrize(("mode", "most", "before"), [("fair", 10_000, [0, 9_999, -1]), ("fifo", 1_000, [-1, -1, 999])])

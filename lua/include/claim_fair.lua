@@ -20,7 +20,7 @@ local function claim_fair(P, c, q, n, line)
     elseif s.room and s.room.free <= 0 then
       leave[#leave + 1], c.short = s.tenant, c.short + 1
       tenants(P, 'hold', q, s.tenant, s.room)
-      for _, seg in ipairs(redis.call('LRANGE', key(P, 'lane', q, s.tenant), 0, 99)) do limit_passes(c, seg) end
+      for _, seg in ipairs(redis.pcall('LRANGE', key(P, 'lane', q, s.tenant), 0, 99)) do limit_passes(c, seg) end
     elseif s.share > 0 then
       stay[#stay + 1] = math.floor(s.score + tau() / s.weight * taken)
       stay[#stay + 1] = s.tenant

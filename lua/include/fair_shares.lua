@@ -10,7 +10,9 @@ local function fair_shares(P, c, q, heads, n)
     local s = {tenant = heads[i], score = whole(heads[i + 1]), share = 0, weight = tonumber(t[4] or nil) or 1}
     s.ready, s.running = (tonumber(t[1] or 0) or 0) - claimed, claimed - (tonumber(t[3] or 0) or 0)
     s.most = math.max(1, s.ready)
-    if c.ruled then tenants(P, 'share', c.us, q, s) end
+    if c.ruled and not apart(c.broken, 'tenant', s.tenant, tenants, P, 'share', c.us, q, s) then
+      s.most, s.room = 0, {free = 0, rates = {}} -- nobody knows what it may: it stays outside until somebody does
+    end
     shares[#shares + 1] = s
     waiting[#waiting + 1] = {s.score, s}
   end

@@ -26,7 +26,7 @@ local function schedule_fire(P, now_ms, us, f, holds, room)
     if found then
       fired, room.bytes, s.runs, s.task = fired + 1, room.bytes - #s.body, s.runs + 1, found .. s.queue
       redis.call('HSET', name, 'last', due, 'task', s.task, 'runs', s.runs)
-    elseif refusal == 'full' or refusal == 'wait' then
+    elseif refusal == 'full' or refusal == 'room' or refusal == 'wait' then
       later, s.next, why = now_ms + 1000, due, refusal
     elseif not failed then
       skipped, why = skipped + 1, refusal

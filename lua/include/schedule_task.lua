@@ -1,5 +1,6 @@
 -- Enqueues a schedule's task for one occurrence, under a local id of the caller's. Returns its id; or nil and why not:
--- "unique" while an equal one or an earlier one is there, "held" by a dead letter, or "full" and "wait", which pass.
+-- "unique" while an equal one or an earlier one is there, "held" by a dead letter, "closed" and "large" by the
+-- rules of its tenant, or "full", "room" (of its tenant) and "wait", which pass.
 local function schedule_task(P, now_ms, us, s, due, seed, task, holds)
   if holds and s.unique and #s.task > 32 then
     local letters = key(P, 'b', string.sub(s.task, 1, 22), 'x', string.sub(s.task, 33))
@@ -15,7 +16,7 @@ local function schedule_task(P, now_ms, us, s, due, seed, task, holds)
     lists[2], args = {'big', '', 1, 0}, {task .. '*' .. head, task, string.sub(s.body, stop + 1)}
   end
   local found, refusal = task_put(P, now_ms, us, s.tenant, seed, task, lists, args, 1)
-  if not found then return nil, refusal[1] end
+  if not found then return nil, refusal[6] and 'room' or refusal[1] end
   if string.sub(found, 23) ~= task then return nil, 'unique' end
   return found
 end

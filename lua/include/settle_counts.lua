@@ -15,7 +15,7 @@ local function settle_counts(P, now_ms, us, runs, ends, broken)
     apart(broken, 'tenant', r.tenant, run, r)
   end
   for q, n in pairs(queues) do apart(broken, 'queue', q, redis.call, 'HINCRBY', key(P, 'q', q), 'settled', n) end
-  if ruled then tenants(P, 'settled', us, runs, broken) end
+  if ruled then apart(broken, 'tenants', 'out', tenants, P, 'settled', us, runs, broken) end
   for tenant, e in pairs(ends) do
     apart(broken, 'tenant', tenant, tenant_settle, P, now_ms, tenant, e[1], e[2], e[3], e[4])
   end

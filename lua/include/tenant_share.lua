@@ -5,4 +5,5 @@ local function tenant_share(P, us, q, s)
   if room.weight ~= s.weight then s.score = tenant_weigh(P, q, s.tenant, room.weight) end
   s.room, s.weight = room, room.weight
   s.most = math.max(0, math.min(s.most, room.free))
+  return true
 end

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from taskproc.errors import CorruptRecord, QuotaExceeded, TaskprocError, TenantClosed
+from taskproc.errors import CorruptRecord, PayloadTooLarge, QuotaExceeded, TaskprocError, TenantClosed
 from taskproc.ids import locals_from, new_id, random_start, schedule_key
 from taskproc.schedule import Schedule
 from taskproc.scheduled import ScheduleInfo
@@ -85,6 +85,14 @@ class Problem:
     due: Due
     told: str
     wait_ms: int
+
+REFUSED: dict[bytes, tuple[type[TaskprocError], str]] = {
+    b"full": (QuotaExceeded, "is full"),
+    b"room": (QuotaExceeded, "has no room for more waiting tasks"),
+    b"closed": (TenantClosed, "takes no new tasks"),
+    b"large": (PayloadTooLarge, "may have no tasks as large as this"),
+}
+"""Why a task of a schedule is not stored."""
 
 
 class Schedules:
@@ -182,10 +190,10 @@ class Schedules:
             lambda call: self._scripts.schedule_trigger(call, key, seed, local, self._holds, entry),
         )
         reply = await past_staging(send, self._patience)
-        if reply[0] in (b"full", b"closed", b"large"):
-            error = TenantClosed if reply[0] == b"closed" else QuotaExceeded
-            raise error(f"queue {reply[1].decode()} is full, or the rules of tenant {tenant} are against it: the task of"
-                        f" schedule {id!r} was not stored")  # fmt: skip
+        if reply[0] in REFUSED:
+            error, why = REFUSED[reply[0]]
+            who = f"queue {reply[1].decode()}" if reply[0] == b"full" else f"tenant {tenant}"
+            raise error(f"{who} {why}: the task of schedule {id!r} was not stored")
         return bool(reply[0] == b"ok")
 
     async def set_limit(self, tenant: str | None, most: int | None, entry: str) -> None:
