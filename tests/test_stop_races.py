@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,8 @@ async def test_what_a_step_brings_after_the_stop_is_handed_back(instance: Instan
     asked, told = asyncio.Event(), asyncio.Event()
     again = Work.again
 
-    async def slowly(work: Work, want: int) -> Step:
-        step = await again(work, want)
+    async def slowly(work: Work, *call: Any) -> Step:
+        step = await again(work, *call)
         if step.claims:
             asked.set()
             await told.wait()
