@@ -93,9 +93,8 @@ class Worker:
         self._coded = coded_templates(maker, cron_seconds=options.cron_seconds)
         self._scheduler = Scheduler(self._store.schedules, partial(rule_function, maker.registry), options.poll_ms / 1000)
         self._schedules = Loop("schedules", self._scheduler.step)
-        self._fetcher = Fetcher(
-            work, self._slots, self._settler, self._store.marker, self._upkeep, options.poll_ms, self._turns
-        )
+        marker, poll_ms = self._store.marker, options.poll_ms
+        self._fetcher = Fetcher(work, self._slots, self._settler, marker, self._upkeep, poll_ms, self._turns)
         self._heartbeat = Heartbeat(
             self._store.leases,
             self._slots.held,
