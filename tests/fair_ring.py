@@ -41,7 +41,7 @@ class Ring:
         a.ready += n
         if tenant not in self.scores:
             a.served = max(a.served, self.virtual)
-            self.scores[tenant] = math.floor(a.served + TAU / a.weight * a.running)
+            self.scores[tenant] = round(a.served + TAU / a.weight * a.running)
 
     def claim(self, n: int) -> list[tuple[str, int]]:
         """Claim up to n tasks: how many of whom, in the order in which the scripts take them."""
@@ -49,8 +49,8 @@ class Ring:
             return []
         heads = heapq.nsmallest(n, self.scores, key=lambda tenant: (self.scores[tenant], tenant.encode()))
         first = heads[0]
-        at = self.scores[first] - math.floor(TAU / self.account(first).weight * self.account(first).running)
-        self.virtual = max(self.virtual, at)
+        at = self.scores[first] - TAU / self.account(first).weight * self.account(first).running
+        self.virtual = round(max(self.virtual, at))
         shares, line = dict.fromkeys(heads, 0), [(self.scores[head], 0, place, head) for place, head in enumerate(heads)]
         heapq.heapify(line)
         for turn in range(n):

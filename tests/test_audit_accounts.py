@@ -186,6 +186,6 @@ def test_a_place_far_back_is_not_told(direct: Direct, mode: str, most: int, befo
     batch = direct.create(1)
     line = direct.key("lane", "q", "acme") if mode == "fair" else direct.key("fifo", "q")
     direct.client.lpush(line, *["c" * 22 + ":1"] * (most - 1))
-    assert direct.call("batch_explain", batch)[3][6:] == [1, *before, 0]
+    assert direct.call("batch_explain", batch)[3][6:] == [1, *before, 0, b""]
     direct.client.lpush(line, "c" * 22 + ":1")
-    assert direct.call("batch_explain", batch)[3][6:] == [1, 0 if mode == "fair" else -1, -1, -1, 0]
+    assert direct.call("batch_explain", batch)[3][6:] == [1, 0 if mode == "fair" else -1, -1, -1, 0, b""]

@@ -9,6 +9,7 @@ import pytest
 from tests import fairness_sim as sim
 from tests.direct import W1, Direct, group
 from tests.fair_ring import SECOND, Ring
+from tests.ruling import rule
 
 # the simulation's rules are those of the scripts
 
@@ -19,10 +20,14 @@ def stored(direct: Direct) -> tuple[int, dict[str, int]]:
     return int(direct.record("q", "q").get("virtual", 0)), {tenant.decode(): int(score) for tenant, score in scores}
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_the_simulation_makes_the_choices_of_the_scripts(direct: Direct, seed: int) -> None:
+@pytest.mark.parametrize("weights", [(1,), (1, 2, 5), (0.5, 3, 7, 700)])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_simulation_makes_the_choices_of_the_scripts(direct: Direct, seed: int, weights: tuple[float, ...]) -> None:
     chance, ring, running = random.Random(seed), Ring(), {}
     tenants = [f"t{n}" for n in range(chance.randint(2, 9))]
+    for tenant in tenants if weights != (1,) else []:
+        ring.account(tenant).weight = weight = chance.choice(weights)
+        rule(direct, tenant, w=weight)
     for _ in range(150):
         match chance.choice(["push", "claim", "claim", "settle", "settle"]):
             case "push":

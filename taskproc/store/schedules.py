@@ -86,6 +86,7 @@ class Problem:
     told: str
     wait_ms: int
 
+
 REFUSED: dict[bytes, tuple[type[TaskprocError], str]] = {
     b"full": (QuotaExceeded, "is full"),
     b"room": (QuotaExceeded, "has no room for more waiting tasks"),
