@@ -12,4 +12,8 @@ local slot = KEYS[1]
 local P, tenant = ARGV[1], ARGV[2]
 guard(slot)
 local said = redis.call('HMGET', key(P, 'rules'), 'all', 't:' .. tenant)
-return {said[1] or '', tenant ~= '' and said[2] or '', redis.call('HGETALL', key(P, 'tiers'))}
+local tiers, names = {}, redis.call('HKEYS', key(P, 'tiers'))
+for i, words in ipairs(#names > 0 and redis.call('HMGET', key(P, 'tiers'), unpack(names)) or {}) do
+  tiers[2 * i - 1], tiers[2 * i] = names[i], words
+end
+return {said[1] or '', tenant ~= '' and said[2] or '', tiers}
