@@ -54,11 +54,13 @@ class Model:
 
     def refusal(self, tenant: str, tasks: list[Made]) -> str:
         """Why tasks of a tenant are refused, if they are."""
+        return "full" if self.full(tasks) else self.rules.refusal(tenant, tasks)
+
+    def full(self, tasks: list[Made]) -> bool:
+        """Whether a queue has no room for tasks."""
         more = Counter(task[1] for task in tasks)
         waiting = {queue: self.count(queue, "ready", "delayed") for queue in more}
-        if any(waiting[queue] + n > self.rooms.get(queue, 10**9) for queue, n in more.items()):
-            return "full"
-        return self.rules.refusal(tenant, tasks)
+        return any(waiting[queue] + n > self.rooms.get(queue, 10**9) for queue, n in more.items())
 
     def tenant(self, name: str) -> Tenant:
         """A tenant's totals, made at first use."""

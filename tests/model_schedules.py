@@ -157,7 +157,7 @@ class Schedules:
             if planned.most and one.runs >= planned.most:
                 break
             refusal = self.make(one, due, seed, local, holds)
-            if refusal == "full":
+            if refusal in ("full", "room"):
                 later, one.next, why = self.model.now + 1_000, due, refusal
                 break
             if refusal:
@@ -186,7 +186,7 @@ class Schedules:
             return "unique"
         made = local, one.queue, 0, one.kept, lock
         if refusal := model.refusal(one.tenant, [made]):
-            return refusal
+            return "room" if refusal == "full" and not model.full([made]) else refusal
         home = model.home(one.tenant, model.seed(seed))
         assert model.take(lock, home.id + local)
         model.add(home, [made])

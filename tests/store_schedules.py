@@ -150,7 +150,9 @@ class StoreSchedules(StoreCalls):
         assert again[0] == b"ok"
         assert all(count <= 0 for count in again[1])
         assert self.state() == before
-        if not problems and not late and all(one.why != "full" for one in due):  # else it may be done by the same call later
+        if (
+            not problems and not late and all(one.why not in ("full", "room") for one in due)
+        ):  # else it may be done by the same call later
             self.answered.append(("schedule_move", args, [b"unknown"]))
 
     def look_for_due(self, skip: int, take: int, coded: list[str]) -> list[Scheduled]:

@@ -2,8 +2,14 @@
 -- it, or when its rules change.
 -- Seldom called.
 local function tenant_hold(P, q, tenant, room)
-  redis.pcall('SADD', key(P, 'out', tenant), q)
-  redis.pcall('SADD', key(P, 'out'), tenant)
+  local function note(set, member)
+    if type(redis.pcall('SADD', set, member)) == 'table' then -- it is of a wrong type
+      redis.pcall('UNLINK', set)
+      redis.pcall('SADD', set, member)
+    end
+  end
+  note(key(P, 'out', tenant), q)
+  note(key(P, 'out'), tenant)
   if not room.at then return end
   for _, rate in ipairs(room.rates) do -- the clock was set back: else the time would be as far ahead at the next look
     if rate.moved then redis.pcall('HSET', key(P, 'tr', rate.place, tenant), 'tat', string.format('%.0f', rate.tat)) end

@@ -1,12 +1,12 @@
 -- Lets tenants whose tasks have ended return to the lines out of which they stand, where they have room again.
 -- Seldom called.
 local function tenant_settled(P, us, runs, broken)
-  local names, seen = {}, {}
+  local names, sets, seen = {}, {}, {}
   for _, r in pairs(runs) do
-    if not seen[r.tenant] then names[#names + 1], seen[r.tenant] = r.tenant, true end
+    if not seen[r.tenant] then names[#names + 1], sets[#sets + 1], seen[r.tenant] = r.tenant, key(P, 'out', r.tenant), true end
   end
-  if #names == 0 then return end
-  for i, outside in ipairs(redis.call('SMISMEMBER', key(P, 'out'), unpack(names))) do
-    if outside == 1 then apart(broken, 'tenant', names[i], tenant_return, P, us, names[i]) end
+  if #names == 0 or redis.call('EXISTS', unpack(sets)) == 0 then return end
+  for i, set in ipairs(sets) do
+    if redis.call('EXISTS', set) == 1 then apart(broken, 'tenant', names[i], tenant_return, P, us, names[i]) end
   end
 end
