@@ -30,6 +30,7 @@ MILLION, SMALL, EACH = 1_000_000, 99, 10
 SLOTS, NAP, SECONDS = 50, 0.1, 30.0
 TENANTS, WARM = 20, 20.0
 LEAST, MOST = 0.001, 10.0
+WEIGHTS = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,14 @@ async def arrivals(
         return LOG.waits("small")
 
 
-async def shared(url: str, tenants: int, slots: int, seconds: float, seed: int) -> Timeline:
+async def shared(url: str, weights: Sequence[float], slots: int, seconds: float, seed: int) -> Timeline:
     """Handler time of tenants that all have work of all lengths; each has as many tasks of each order of magnitude."""
-    chance, found = random.Random(seed), Timeline([1.0] * tenants)
-    count = int(3 * seconds * slots / tenants) + 50
+    chance, found = random.Random(seed), Timeline(weights)
+    count = int(3 * seconds * slots * max(weights) / sum(weights)) + 50
     async with working(url, f"shared{seed}", slots) as proc:
-        for tenant in range(tenants):
+        for tenant, weight in enumerate(weights):
+            if weight != 1:
+                await proc.set_tenant_limits(str(tenant), weight=weight)
             lengths = [LEAST * (MOST / LEAST) ** chance.random() for _ in range(count)]
             await put(proc, str(tenant), lengths, "shared")
         began = time.time()
@@ -218,9 +221,13 @@ def measure(run: Run, number: int) -> None:
             run.note(NAME, f"{small} small tenants, {name}: wait p99, s", percentile(waits, 99))
         for slots in (50, 100):
             length = 2 * WARM + (10 if run.quick else 30)
-            found = looped(shared(server.url, TENANTS, slots, length, number))
+            found = looped(shared(server.url, [1.0] * TENANTS, slots, length, number))
             name = f"{TENANTS} tenants, {slots} slots, 1 ms to 10 s: lowest index of any 10 s"
             run.note(NAME, name, found.jain(WARM, length))
+        length = 2 * WARM + (10 if run.quick else 30)
+        parts = looped(shared(server.url, WEIGHTS, 40, length, 100 + number)).shares(WARM, length)
+        for weight, part in zip(WEIGHTS, parts, strict=True):
+            run.note(NAME, f"weights 1, 2 and 5, 40 slots, 1 ms to 10 s: share of weight {weight:g}", part)
         waited, late = looped(idle(server.url, SLOTS, seconds))
         run.note(NAME, "the same run, the event loop was kept waiting: longest, ms", max(late) * 1e3)
         run.note(NAME, "free slot while a task is ready: p50, ms", percentile(waited, 50) * 1e3)

@@ -150,7 +150,8 @@ class Schedules:
         if one.next is None or one.next > self.model.now:
             return -1
         if one.tenant in self.model.rules.states:
-            self.stand(one, self.model.now + 60_000)
+            if one.at is not None and one.at <= self.model.now:
+                self.stand(one, self.model.now + 60_000)
             return -1
         fired, skipped, why, later = 0, planned.skipped, planned.why, None
         for due, local in planned.tasks:

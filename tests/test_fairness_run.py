@@ -18,7 +18,7 @@ def url(alone: Server) -> Iterator[str]:
     """A server's, which is left as it was."""
     yield alone.app_url
     client = alone.client()
-    for name in ("arrivals0", "arrivals20000", "shared1", "idle", "within"):
+    for name in ("arrivals0", "arrivals20000", "shared1", "shared2", "idle", "within"):
         keys = list(client.scan_iter(f"{{{name}}}:*", count=1000))
         if keys:
             client.delete(*keys)
@@ -39,10 +39,20 @@ async def test_small_tenants_wait_no_longer_beside_many_tasks_than_beside_a_tena
 @pytest.mark.timeout(200)
 async def test_tenants_have_the_same_time_whatever_their_tasks_take(url: str) -> None:
     async def off() -> float:
-        found = await fairness.shared(url, 4, 12, 25, 1)
+        found = await fairness.shared(url, [1.0] * 4, 12, 25, 1)
         return 1 - found.jain(5, 25)
 
     await in_time(off, 0.01)
+
+
+@pytest.mark.timeout(200)
+async def test_tenants_have_time_by_their_weights(url: str) -> None:
+    async def off() -> float:
+        found = await fairness.shared(url, fairness.WEIGHTS, 16, 25, 2)
+        parts = found.shares(5, 25)
+        return max(abs(part / weight - 1) for part, weight in zip(parts, fairness.WEIGHTS, strict=True))
+
+    await in_time(off, 0.1)
 
 
 @pytest.mark.timeout(120)

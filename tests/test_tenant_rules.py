@@ -379,6 +379,10 @@ def test_schedules_of_a_tenant_that_goes_on_are_looked_at(direct: Direct) -> Non
     rule(direct, s="paused")
     assert move(direct, entry(direct, sid))[1] == [-1]
     assert direct.client.zscore(direct.key("schedules"), sid) == direct.now + 60_000
+    direct.wait(500)
+    move(direct, entry(direct, sid))
+    assert direct.client.zscore(direct.key("schedules"), sid) == direct.now + 59_500
+    direct.wait(-500)
     rule(direct, s=False)
     assert direct.client.zscore(direct.key("schedules"), sid) == direct.now
     assert move(direct, entry(direct, sid))[1] == [1]

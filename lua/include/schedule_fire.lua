@@ -9,7 +9,7 @@ local function schedule_fire(P, now_ms, us, f, holds, room)
     schedule_mend(P, now_ms, f[1], s)
     return nil
   end
-  if tenants(P, 'rests', s.tenant) then return schedule_index(P, now_ms, s, now_ms + 60000) end
+  if schedule_rests(P, now_ms, s) then return nil end
   local fired, skipped, why, later, failed = 0, f[6], f[7], nil, nil
   for i = 9, #f do
     local due, task = f[i][1], f[i][2]
