@@ -30,7 +30,7 @@ ELECTIONS = ("cluster: primary killed", "cluster: down", "Sentinel: ", "lagging 
 """Ordeals that mostly wait for servers to agree: they take turns beside the others."""
 ALONE = "another client's worst wait"
 """One that measures what others would spoil."""
-TIME_LIMIT = 420
+TIME_LIMIT = 540
 
 
 async def one(name: str, trial: Trial) -> dict[str, Any]:
