@@ -1,4 +1,4 @@
-"""Runs the ordeals, two at a time and those that mostly wait beside them, and writes what they found.
+"""Runs the ordeals, three at a time and those that mostly wait beside them, and writes what they found.
 
 usage: python -m tests.chaos [--short] [--only NAME]... [--seed N] [--seconds S] [--json FILE] [--report FILE]
 Ends with 1 where a promise was not kept. One ordeal again, as it was: --only NAME --seed N. Those that last as long as they
@@ -23,7 +23,7 @@ from tests.chaos.field import Result, Trial
 from tests.chaos.ordeals import ORDEALS
 from tests.servers import CHOSEN, running
 
-AT_ONCE = 2
+AT_ONCE = 3
 SLOW = ("server away for ", "schedules")
 """Ordeals that mostly wait run beside all others."""
 ELECTIONS = ("cluster: primary killed", "cluster: down", "Sentinel: ", "lagging replica ")
