@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from redis.exceptions import NoScriptError
+
 from taskproc.codec import Body, read_body
 from taskproc.keys import SCHEMA, key, prefix_of
 from taskproc.store.lua import load, names
@@ -69,7 +71,12 @@ class Direct:
 
     def call(self, script: str, *args: Any) -> Answer:
         """Call a script."""
-        found: Answer = self.client.eval(SCRIPTS[script].text, 1, self.prefix + "~", self.prefix, *args)
+        keys = 1, self.prefix + "~", self.prefix
+        found: Answer
+        try:
+            found = self.client.evalsha(SCRIPTS[script].sha.decode(), *keys, *args)
+        except NoScriptError:
+            found = self.client.eval(SCRIPTS[script].text, *keys, *args)
         return found
 
     def number(self) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from redis.exceptions import NoScriptError
 
 from taskproc.keys import SCHEMA, key, prefix_of
 from taskproc.store.scripts import SCRIPTS, to_json
@@ -22,7 +23,11 @@ class Sweep:
         self.calls = 0
 
     def call(self, name: str, *args: Any) -> Any:
-        return self.client.eval(SCRIPTS[name].text, 1, self.prefix + "~", self.prefix, *args)
+        keys = 1, self.prefix + "~", self.prefix
+        try:
+            return self.client.evalsha(SCRIPTS[name].sha.decode(), *keys, *args)
+        except NoScriptError:
+            return self.client.eval(SCRIPTS[name].text, *keys, *args)
 
     def ledgered(self, name: str, *args: Any) -> Any:
         self.calls += 1

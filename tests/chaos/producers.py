@@ -89,7 +89,7 @@ async def against_the_model(server: Server, trial: Trial) -> Result:
 
     def run() -> int:
         with server.client() as client:
-            return compare(client, trial.times(2_700, 20), trial.seed)
+            return compare(client, trial.times(1_400, 20), trial.seed, 100)
 
     result = Result()
     result.faults = await asyncio.to_thread(run)
