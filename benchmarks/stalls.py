@@ -135,13 +135,14 @@ async def timed(server: Server, found: Found, name: str) -> AsyncIterator[None]:
         found[f"{name}: seconds"] = time.perf_counter() - began
 
 
-CASES: tuple[Callable[[Server, int, Found], Coroutine[None, None, None]], ...] = (quiet, enqueued, due_at_once, steered)
+Case = Callable[[Server, int, Found], Coroutine[None, None, None]]
+CASES: tuple[Case, ...] = (quiet, enqueued, due_at_once, steered)
 
 
-def measure(run: Run, number: int) -> None:
-    """A round of all cases."""
+def measure(run: Run, number: int, cases: Sequence[Case] = CASES) -> None:
+    """A round of all cases, or of some."""
     found: Found = {}
-    for case in CASES:
+    for case in cases:
         with serving(run.binary) as server:
             looped(case(server, run.tasks(TASKS), found))
     for name, value in found.items():

@@ -253,16 +253,15 @@ def test_a_seed_makes_the_same_steps_again(client: redis.Redis, monkeypatch: pyt
     assert runs[0] != runs[2]
 
 
-def compare(client: redis.Redis, examples: int, chosen: int | None = None, steps: int = 50) -> int:
-    """Hold so many random sequences of steps against the model; how many steps there were. ``chosen``: a seed;
-    ``steps``: of each sequence."""
+def compare(client: redis.Redis, examples: int, chosen: int | None = None) -> int:
+    """Hold so many random sequences of steps against the model; how many steps there were. ``chosen``: a seed."""
     Store.client, Store.looks = client, 0
     machine = Store if chosen is None else seed(chosen)(type("Store", (Store,), {}))
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=int(os.environ.get("MODEL_STEPS", steps)),
+            stateful_step_count=int(os.environ.get("MODEL_STEPS", "50")),
             deadline=None,
             **({} if chosen is None else {"database": None}),  # what failed before would be tried first
             phases=[

@@ -19,7 +19,7 @@ async def _away(seconds: int, server: Server, trial: Trial) -> Result:
 
 ORDEALS: dict[str, Ordeal] = {
     **{f"server away for {seconds} s": partial(_away, seconds) for seconds in reversed(servers.OUTAGES)},
-    "the store against its model": producers.against_the_model,
+    **{f"the store against its model, part {part}": partial(producers.against_the_model, part) for part in (1, 2)},
     "workers killed": workers.killed,
     "slots of limits": limits.slots,
     "priorities under kills": priorities.killed,

@@ -83,13 +83,13 @@ async def cancelled(server: Server, trial: Trial) -> Result:
     return result
 
 
-async def against_the_model(server: Server, trial: Trial) -> Result:
+async def against_the_model(part: int, server: Server, trial: Trial) -> Result:
     """Random calls, replays, crashes, flushes and time, with the store held against its model after every step."""
     from tests.test_model import compare
 
     def run() -> int:
         with server.client() as client:
-            return compare(client, trial.times(1_400, 20), trial.seed, 100)
+            return compare(client, trial.times(1_350, 20), trial.seed + part)
 
     result = Result()
     result.faults = await asyncio.to_thread(run)
@@ -106,7 +106,7 @@ async def slow_answers(server: Server, trial: Trial) -> Result:
     result, results = Result(), Results({}, {})
     began = time.monotonic()
     run = Run({}, {}, results, not trial.long, None)
-    await asyncio.to_thread(stalls.measure, run, 0)
+    await asyncio.to_thread(stalls.measure, run, 0, (stalls.quiet, stalls.enqueued, stalls.due_at_once))
     result.notes = {name: values[0] for name, values in results.sections[stalls.NAME].items()}
     result.faults, result.tasks = 3, 2 * run.tasks(stalls.TASKS)
     result.notes["seconds in all"] = time.monotonic() - began
