@@ -158,7 +158,7 @@ async def random_requests(server: Server, trial: Trial) -> Result:
     """A share of all requests is cut, of producers and workers alike, while batches come and go."""
     result = Result()
     async with Proxy(server) as proxy, trying(server, trial, result, redis=proxy.url, **PATIENT) as field:
-        options = {"max_workers": 10, "redis": proxy.url, "max_attempts": 1000, "invisibility": 2}
+        options = {**PATIENT, "max_workers": 10, "redis": proxy.url, "max_attempts": 1000, "invisibility": 2}
         async with field.instance.worker(**options):
             proxy.cut_randomly(0.1, trial.seed)
             for _ in range(trial.times(60, 6)):
