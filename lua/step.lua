@@ -11,6 +11,7 @@
 --   6 want int (at most 128)
 --   7 queues json (names, first served first; or as include/claim_queues.lua has them)
 --   8 groups json (settlements as include/settle_plan.lua has them, at most 128 members)
+--   9 at_once int (how many tasks a tenant is given at its turn, at most 16)
 -- Returns: {"ok", now_ms, next due ms, next lease end ms, paused, lost, again, claims, more, broken}, claims
 --   being {queue, tenant, batch, created_us, bodies}; more: there is room left, and there may be ready tasks behind what
 --   is left of cancelled batches; broken: what was left out since its keys can't be used; {"stale"}; {"schema", found}
@@ -53,7 +54,7 @@ local more = 0
 local c = {
   now = string.format('%.0f', now_ms), deadline = now_ms + lease, token = token, visits = 400,
   ids = {}, leases = {}, run = {}, out = {}, gone = {}, broken = broken, us = us, limits = {}, next = {}, moves = 500, short = 0,
-  ruled = state[3],
+  ruled = state[3], known = {}, at_once = math.min(tonumber(ARGV[9]), 16),
 }
 if not state[2] then more = claim_queues(P, c, queues, want) end
 if #c.gone > 0 then redis.call('UNLINK', unpack(c.gone)) end

@@ -42,7 +42,7 @@ class Scene:
         self.cancelled = await self.proc.enqueue_batch("default", "beta", noops(2))
         assert await self.proc.cancel_batch(self.cancelled)
         self.a = await self.proc.enqueue_batch("default", "acme", self._build)
-        self.sweep.call("step", SCHEMA, HOLDER, 1, 600_000, 1, to_json(["default"]), to_json([]))
+        self.sweep.call("step", SCHEMA, HOLDER, 1, 600_000, 1, to_json(["default"]), to_json([]), 1)
         self.held = f"{self.a}{self.first[22:]}"
         self.lease = f"{self.held}{HOLDER}1"
         assert self.r.zscore(self.k("leases"), self.lease)

@@ -140,18 +140,19 @@ class Direct:
 
     def step(
         self, want: int = 0, groups: Sequence[Any] = (), *, worker: str = W1, seq: int = 0, queues: Sequence[str] = ("q",),
-        lease: int = LEASE,
+        lease: int = LEASE, at_once: int = 1,
     ) -> Answer:  # fmt: skip
         """A worker's next step, or one of a number."""
         if not seq:
             self.seqs[worker] += 1
-        return self.call(
-            "step", SCHEMA, worker, seq or self.seqs[worker], lease, want, to_json(list(queues)), to_json(list(groups))
-        )
+        names, told = to_json(list(queues)), to_json(list(groups))
+        return self.call("step", SCHEMA, worker, seq or self.seqs[worker], lease, want, names, told, at_once)
 
-    def claim(self, want: int = 1, *, worker: str = W1, queues: Sequence[str] = ("q",), lease: int = LEASE) -> list[str]:
+    def claim(
+        self, want: int = 1, *, worker: str = W1, queues: Sequence[str] = ("q",), lease: int = LEASE, at_once: int = 1
+    ) -> list[str]:
         """Claim tasks; their leases."""
-        answer = self.step(want, worker=worker, queues=queues, lease=lease)
+        answer = self.step(want, worker=worker, queues=queues, lease=lease, at_once=at_once)
         assert (answer[0], answer[9]) == (b"ok", []), answer
         return [f"{task}{worker}{self.seqs[worker]}" for task in claimed(answer)]
 

@@ -43,17 +43,23 @@ class Ring:
             a.served = max(a.served, self.virtual)
             self.scores[tenant] = round(a.served + TAU / a.weight * a.running)
 
-    def claim(self, n: int) -> list[tuple[str, int]]:
-        """Claim up to n tasks: how many of whom, in the order in which the scripts take them."""
+    def claim(self, n: int, at_once: int = 1) -> list[tuple[str, int]]:
+        """Claim up to n tasks: how many of whom, in the scripts' order; so many at a turn."""
         if not self.scores:
             return []
         heads = heapq.nsmallest(n, self.scores, key=lambda tenant: (self.scores[tenant], tenant.encode()))
         first = heads[0]
         at = self.scores[first] - TAU / self.account(first).weight * self.account(first).running
         self.virtual = round(max(self.virtual, at))
-        shares, line = dict.fromkeys(heads, 0), [(self.scores[head], 0, place, head) for place, head in enumerate(heads)]
+        shares = dict.fromkeys(heads, 0)
+        for head in heads if at_once > 1 else ():
+            shares[head] = min(at_once, self.account(head).ready, n - sum(shares.values()))
+        line = [
+            (self.scores[head] + TAU / self.account(head).weight * shares[head], 0, place, head)
+            for place, head in enumerate(heads) if shares[head] < self.account(head).ready
+        ]  # fmt: skip
         heapq.heapify(line)
-        for turn in range(n):
+        for turn in range(n - sum(shares.values())):
             if not line:
                 break
             score, _, _, head = line[0]

@@ -204,7 +204,8 @@ class StoreCalls(StoreMachine):
             if verb:
                 error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else "j7" if verb == "done" else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
-        args = (SCHEMA, me["id"], me["seq"], LEASE, want, orjson.dumps(queue_names), orjson.dumps(list(groups.values())))
+        names, told = orjson.dumps(queue_names), orjson.dumps(list(groups.values()))
+        args = (SCHEMA, me["id"], me["seq"], LEASE, want, names, told, (1, 1, 2)[me["seq"] % 3])
         answer = self.call("step", *args)
         self.settle_in_model(list(groups.values()), stale, answer)
         self.claim_in_model(answer, token, want, queue_names)

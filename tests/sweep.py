@@ -131,7 +131,7 @@ class Sweep:
         queues = sorted(q.decode() for q in self.client.smembers(self.key("queues")))
         groups: list[Any] = []
         for seq in range(1, 1000):
-            reply = self.call("step", SCHEMA, WORKER, seq, 60000, 128, to_json(queues[:64]), to_json(groups))
+            reply = self.call("step", SCHEMA, WORKER, seq, 60000, 128, to_json(queues[:64]), to_json(groups), 1)
             assert reply[0] == b"ok", reply
             if not reply[7]:
                 break

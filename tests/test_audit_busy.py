@@ -118,7 +118,7 @@ async def test_many_running_tasks_are_counted_while_their_account_stands_still(i
         batch_id = await proc.enqueue_batch("default", "acme", noops(4_300))
         scene = Scene(instance, proc)
         for seq in range(1, 34):
-            scene.sweep.call("step", SCHEMA, HOLDER, seq, 600_000, 128, to_json(["default"]), to_json([]))
+            scene.sweep.call("step", SCHEMA, HOLDER, seq, 600_000, 128, to_json(["default"]), to_json([]), 1)
         assert scene.r.hlen(scene.k("run")) == 4_224
         scene.r.hincrby(scene.k("tq", "default", "acme"), "settled", -2)
         scene.r.hincrby(scene.record(batch_id), "remaining", 1)

@@ -76,7 +76,7 @@ async def test_leases_are_renewed_beside_a_broken_batch(instance: Instance) -> N
     async with instance.open() as proc:
         bad, good = [await proc.enqueue_batch("default", "acme", marks(1)) for _ in range(2)]
         sweep, worker = Sweep(instance.client, instance.name), "x" * 22
-        sweep.call("step", 1, worker, 1, 1_000, 128, b'["default"]', b"[]")
+        sweep.call("step", 1, worker, 1, 1_000, 128, b'["default"]', b"[]", 1)
         members = instance.client.zrange(key(instance, "leases"), 0, -1)
         with broken(instance, "b", bad), broken(instance, "workers"):
             assert sweep.call("lease_renew", worker, "{}", 60_000, *members) == [b"ok", [], []]

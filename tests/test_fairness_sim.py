@@ -36,14 +36,15 @@ def test_the_simulation_makes_the_choices_of_the_scripts(direct: Direct, seed: i
                 ring.push(tenant, n)
             case "claim":
                 want = chance.randint(1, 9) if chance.random() < 0.9 else 128
-                answer = direct.step(want)
+                at_once = chance.choice([1, 1, 2, 8])
+                answer = direct.step(want, at_once=at_once)
                 found: dict[str, int] = {}
                 for _, tenant, batch, _, bodies in answer[7]:
                     found[tenant.decode()] = found.get(tenant.decode(), 0) + len(bodies)
                     for body in bodies:
                         lease = f"{batch.decode()}{body[:10].decode()}{W1}{direct.seqs[W1]}"
                         running[lease] = tenant.decode()
-                assert sorted(found.items()) == sorted(ring.claim(want)), seed
+                assert sorted(found.items()) == sorted(ring.claim(want, at_once)), seed
             case _ if running:
                 lease = chance.choice(list(running))
                 tenant, us = running.pop(lease), int(10 ** chance.uniform(3, 8))

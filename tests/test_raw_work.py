@@ -86,8 +86,8 @@ async def test_a_raw_handler_takes_one_argument_of_bytes(instance: Instance) -> 
 
 async def test_raw_bytes_for_a_handler_of_arguments_are_dead_and_harm_nobody(instance: Instance) -> None:
     async with instance.worker(max_workers=1) as proc:
-        for name in ("tests.typed.needs", "tests.typed.positional", "tests.typed.opaque", "tests.typed.typed"):
-            await proc.enqueue_raw("default", "acme", name, b"\xff")
+        for name in ("needs", "positional", "opaque", "typed"):
+            await proc.enqueue_raw("default", "acme", f"{typed.__name__}.{name}", b"\xff")
         await proc.enqueue_task("default", "acme", handlers.mark)
         await instance.wait_records(1, "ran")
         dead = await until(lambda: proc.get_dead_tasks())
@@ -154,5 +154,5 @@ async def test_execute_runs_no_task_that_has_used_its_attempts(instance: Instanc
 def crash(instance: Instance) -> None:
     """Claim all there is, as a worker that is gone by now, and let its leases run out."""
     sweep = Sweep(instance.client, instance.name)
-    assert sweep.call("step", 1, "x" * 22, 1, 0, 128, b'["default"]', b"[]")[0] == b"ok"
+    assert sweep.call("step", 1, "x" * 22, 1, 0, 128, b'["default"]', b"[]", 1)[0] == b"ok"
     sweep.call("upkeep_rescue", 100)

@@ -167,13 +167,13 @@ def test_a_rate_goes_on_after_the_clock_was_set_back(direct: Direct) -> None:
 def test_the_last_word_goes_before_the_tiers_and_that_before_the_one_for_all(direct: Direct) -> None:
     rule(direct, None, m=1, q={"q": {"m": 9}})
     rule(direct, of_tier="gold", m=4)
-    for tenant in ("plain", "gold", "own", "free"):
+    for tenant in ("also", "plain", "gold", "own", "free"):
         direct.create(9, tenant)
     for tenant, words in (("gold", {}), ("own", {"m": 2}), ("free", {"m": -1})):
         rule(direct, tenant, **{"tier": "gold", **words})
-    assert shares(direct, direct.claim(100)) == {"plain": 1, "gold": 4, "own": 2, "free": 9}
+    assert shares(direct, direct.claim(100)) == {"also": 1, "plain": 1, "gold": 4, "own": 2, "free": 9}
     rule(direct, None, m=False)
-    assert shares(direct, direct.claim(100)) == {"plain": 8}
+    assert shares(direct, direct.claim(100)) == {"also": 8, "plain": 8}
     rule(direct, of_tier="gold", m=False)
     assert shares(direct, direct.claim(100)) == {"gold": 5}
 

@@ -31,5 +31,5 @@ local function claim_fair(P, c, q, n, line)
   local virtual = math.max(line.virtual, shares[1].score - tau() / shares[1].weight * shares[1].running)
   redis.call('HSET', key(P, 'q', q), 'claimed', string.format('%.0f', line.claimed + #c.ids - first),
     'virtual', string.format('%.0f', virtual))
-  return #leave == #shares and #shares < n
+  return #leave == #heads / 2 and #leave < n
 end

@@ -1,24 +1,23 @@
 -- Shares n claims among the tenants at the head of a queue's ring: each goes to the lowest score, which then rises by what a
--- running task weighs. heads: tenant, score, tenant, score...
--- Returns a list of {tenant, score, share, ready, weight, most, room}; a tenant whose account says that nothing is
--- ready, or can't be read, gets one look all the same, so that a stale entry leaves the ring. room: where rules hold.
+-- running task weighs. Where a turn is of several tasks, each gets so many at once first, and those that then get nothing are not
+-- looked at. heads: tenant, score, tenant, score...
+-- Returns a list as include/fair_account.lua has it.
 local function fair_shares(P, c, q, heads, n)
   local shares, waiting, first = {}, {}, 1
   for i = 1, #heads, 2 do
-    local t = redis.pcall('HMGET', key(P, 'tq', q, heads[i]), 'pushed', 'claimed', 'settled', 'weight')
-    local claimed = tonumber(t[2] or 0) or 0
-    local s = {tenant = heads[i], score = whole(heads[i + 1]), share = 0, weight = tonumber(t[4] or nil) or 1}
-    s.ready, s.running = (tonumber(t[1] or 0) or 0) - claimed, claimed - (tonumber(t[3] or 0) or 0)
-    s.most = math.max(1, s.ready)
-    if c.ruled and not apart(c.broken, 'tenant', s.tenant, tenants, P, 'share', c.us, q, s) then
-      s.most, s.room = 0, {free = 0, rates = {}} -- nobody knows what it may: it stays outside until somebody does
-    end
+    if n == 0 then break end
+    local s = fair_account(P, c, q, heads[i], heads[i + 1])
     shares[#shares + 1] = s
-    waiting[#waiting + 1] = {s.score, s}
+    if c.at_once > 1 and #heads > 2 then s.share = math.min(c.at_once, s.most, n) end
+    n = n - s.share
+    waiting[#waiting + 1] = {s.score + tau() / s.weight * s.share, s, i}
   end
-  if #shares == 1 then
+  if #heads == 2 then
     shares[1].share = math.min(n, shares[1].most)
     return shares
+  end
+  if c.at_once > 1 and n > 0 then
+    table.sort(waiting, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[3] < b[3] end)
   end
   local fresh, again = 1, {}
   while n > 0 do

@@ -1,20 +1,25 @@
 -- What holds for a tenant: w its weight, m how many of its tasks may run at once, i and b its rate (as include/limit_values.lua
 -- has them), n how many may wait, p how many bytes one may have, x how many schedules there may be, s its state; q: m, i, b and n of
 -- single queues. What is set for itself goes before what is set for its tier, and that before what is set for all; -1 lifts.
+-- known: a table that is empty at first, where one script asks for many tenants: what is read once is not read again, and those
+-- of whom nothing is said share an answer.
 -- Seldom called.
-local function rules_of(P, tenant)
-  local found = redis.pcall('HMGET', key(P, 'rules'), 'all', 't:' .. tenant) -- of a wrong type it says nothing
-  local own = rules_said(found[2])
-  local tier = type(own.tier) == 'string' and redis.pcall('HGET', key(P, 'tiers'), own.tier)
-  local r = {q = {}, tier = own.tier, s = type(own.s) == 'string' and own.s or nil}
-  for _, said in ipairs({rules_said(found[1]), rules_said(tier), own}) do
-    rules_join(r, said)
-    if type(said.q) == 'table' then
-      for q, values in pairs(said.q) do
-        r.q[q] = r.q[q] or {}
-        if type(values) == 'table' then rules_join(r.q[q], values) end
-      end
-    end
+local function rules_of(P, tenant, known)
+  known = known or {}
+  local rules, text = key(P, 'rules'), nil -- of a wrong type they say nothing
+  if known.all then
+    text = redis.pcall('HGET', rules, 't:' .. tenant)
+  else
+    local found = redis.pcall('HMGET', rules, 'all', 't:' .. tenant)
+    known.all, text = rules_said(found[1]), found[2]
   end
+  local own = type(text) == 'string'
+  if not own and known.plain then return known.plain end
+  local said = rules_said(text)
+  local r = {q = {}, tier = said.tier, s = type(said.s) == 'string' and said.s or nil}
+  rules_join(r, known.all)
+  rules_join(r, rules_tier(P, said.tier, known))
+  rules_join(r, said)
+  if not own then known.plain = r end
   return r
 end

@@ -127,6 +127,8 @@ class Work:
     def __init__(self, scripts: Scripts, marker: Marker, prefix: str, queues: Sequence[str], lease_ms: int) -> None:
         self.worker = new_id()
         self.horizon = Horizon()
+        self.at_once = 1
+        """How many tasks a tenant is given at its turn."""
         self._scripts = scripts
         self._marker = marker
         self._prefix = prefix
@@ -174,8 +176,8 @@ class Work:
         self._groups, self._turns = to_json([]), self._queues if turns is None else to_json(turns)
         await self._marker.ask(SCRIPTS["step"], (self._prefix, *self._call(want)))
 
-    def _call(self, want: int) -> tuple[int, str, int, int, int, Json, Json]:
-        return SCHEMA, self.worker, self._seq, self._lease_ms, want, self._turns, self._groups
+    def _call(self, want: int) -> tuple[int, str, int, int, int, Json, Json, int]:
+        return SCHEMA, self.worker, self._seq, self._lease_ms, want, self._turns, self._groups, self.at_once
 
     def read(self, reply: list[Any]) -> Step:
         """What a step has answered. Raises SchemaMismatch or StaleStep."""

@@ -20,6 +20,7 @@ from taskproc.outcome import Released
 from taskproc.store.waits import Marker
 from taskproc.store.work import MOST, StaleStep, Step, Turn, Work
 from taskproc.worker.loop import Loop
+from taskproc.worker.quantum import Quantum
 from taskproc.worker.settler import Entry, Settler
 from taskproc.worker.slots import Slots
 from taskproc.worker.turns import Turns
@@ -50,6 +51,7 @@ class Fetcher:
         self._marker = marker
         self._upkeep = upkeep
         self._poll = poll_ms / 1000
+        self._quantum = Quantum(slots.held)
         self._news = asyncio.Event()
         self._hungry = asyncio.Event()
         self._over = asyncio.Event()
@@ -118,6 +120,8 @@ class Fetcher:
             if self._unanswered is None:
                 want = 0 if self._doubtful else want
                 self._unanswered, groups = self._settler.take(1 if self._doubtful else MOST)
+                self._quantum.note(self._unanswered)
+                self._work.at_once = self._quantum.at_once(self._work.horizon.server_ms)
                 step = await self._work.step(want, groups, self._plan(want))
             else:
                 step = await self._work.again(want, self._plan(want))
@@ -194,6 +198,8 @@ class Fetcher:
         return count
 
     async def _wait(self, want: int) -> None:
+        if want and not self._slots.busy:
+            self._quantum.rest()
         if want and not self.paused:
             if self._turns is not None:
                 await self._marker.only(self._turns.open(self._slots.free))
