@@ -9,12 +9,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
+from taskproc.call_options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.codec import check_size, raw_payload, write_continuation
 from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import locals_from, random_start
 from taskproc.model import TaskId
-from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.registry import Handler, Registry
 from taskproc.sealing import Sealer
 from taskproc.store.segment import Place, Segment
