@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from taskproc.batch import Batch, Build, extension_of, fill, place_of
+from taskproc.batch import Batch, Build, fill
 from taskproc.call_options import NO_OPTIONS, CallOptions, call_options, room_time
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import is_batch_id
 from taskproc.journal import named
+from taskproc.maker import extension_of, place_of
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
 from taskproc.processor.unique import UniqueTasks
 from taskproc.processor.watching import watch

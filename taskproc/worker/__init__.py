@@ -24,10 +24,10 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from taskproc.batch import Maker
 from taskproc.context import current
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.handlers import MARK
+from taskproc.maker import Maker
 from taskproc.model import BatchState
 from taskproc.options import Options
 from taskproc.outcome import DONE, Dead, Limited, Outcome, Released
