@@ -11,11 +11,11 @@ from typing import Any, ParamSpec, TypeVar, overload
 from taskproc.call_options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.codec import check_size, raw_payload, write_continuation
 from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
+from taskproc.handler import Handler
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import locals_from, random_start
 from taskproc.maker import Maker, extension_of, place_of
 from taskproc.model import TaskId
-from taskproc.registry import Handler
 from taskproc.store.segment import Place, Segment
 from taskproc.values import Duration, queue_name
 

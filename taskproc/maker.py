@@ -9,7 +9,8 @@ from typing import Any
 from taskproc.call_options import CallOptions
 from taskproc.codec import check_size, raw_payload
 from taskproc.errors import InvalidValue
-from taskproc.registry import Handler, Registry
+from taskproc.handler import Handler
+from taskproc.registry import Registry
 from taskproc.sealing import Sealer
 from taskproc.store.segment import Place
 from taskproc.unique import lock_fields

@@ -11,6 +11,7 @@ from taskproc.batch import Batch, Build, fill
 from taskproc.call_options import NO_OPTIONS, CallOptions, call_options, room_time
 from taskproc.codec import raw_payload
 from taskproc.errors import BatchCancelled, InvalidValue, NotFound
+from taskproc.handler import Handler
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import is_batch_id
 from taskproc.journal import named
@@ -18,7 +19,6 @@ from taskproc.maker import extension_of, place_of
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo
 from taskproc.processor.unique import UniqueTasks
 from taskproc.processor.watching import watch
-from taskproc.registry import Handler
 from taskproc.values import Duration, count, failures, milliseconds, queue_name, shown, tenant_name, text
 from taskproc.worker.services import append
 
