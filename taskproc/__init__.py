@@ -26,6 +26,15 @@ from taskproc.errors import (
     TenantClosed,
     WaitCancelled,
 )
+from taskproc.findings import (
+    AuditDifference,
+    AuditReport,
+    BatchExplanation,
+    BatchQueue,
+    CheckLevel,
+    RunningTask,
+    ServerCheck,
+)
 from taskproc.handlers import method, task
 from taskproc.histogram import Histogram
 from taskproc.history import HistoryPoint, QueueSignals, TenantQueueInfo
@@ -34,20 +43,13 @@ from taskproc.journal import JournalEntry
 from taskproc.limits import LimitInfo
 from taskproc.model import (
     AttemptError,
-    AuditDifference,
-    AuditReport,
     BatchEvent,
-    BatchExplanation,
     BatchInfo,
-    BatchQueue,
     BatchState,
-    CheckLevel,
     Event,
     HandlerInfo,
     Progress,
     QueueInfo,
-    RunningTask,
-    ServerCheck,
     TaskEvent,
     TaskId,
     TaskInfo,

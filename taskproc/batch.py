@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
+from taskproc.call_options import NO_OPTIONS, CallOptions, On, call_options
 from taskproc.codec import check_size, raw_payload, write_continuation
 from taskproc.errors import ArgumentError, InvalidValue, PayloadTooLarge
+from taskproc.handler import Handler
 from taskproc.handlers import Keep, Unique
 from taskproc.ids import locals_from, random_start
+from taskproc.maker import Maker, extension_of, place_of
 from taskproc.model import TaskId
-from taskproc.options import NO_OPTIONS, CallOptions, On, call_options
-from taskproc.registry import Handler, Registry
-from taskproc.sealing import Sealer
 from taskproc.store.segment import Place, Segment
-from taskproc.unique import lock_fields
 from taskproc.values import Duration, queue_name
 
 P = ParamSpec("P")
@@ -29,52 +27,6 @@ MOST_QUEUES = 64
 
 Build = Callable[["Batch"], object]
 """Fills a batch; it may be async."""
-
-
-@dataclass(frozen=True, slots=True)
-class Maker:
-    """What makes tasks of calls: the handlers that are known, and the limit of a payload."""
-
-    registry: Registry
-    max_payload: int
-    sealer: Sealer | None = None
-
-    def call(self, handler: Callable[..., Any], args: Sequence[object], kwargs: dict[str, object]) -> tuple[Handler, bytes]:
-        """A handler and the payload of a call. Raises HandlerError, ArgumentError or PayloadTooLarge."""
-        found = self.registry.of(handler)
-        if found.options.raw:
-            data = _only(found, () if kwargs else args)
-            return found, raw_payload(found.name, data, self.max_payload)
-        return found, check_size(found.name, found.arguments.dump(args, kwargs), self.max_payload)
-
-    def lock(
-        self, options: CallOptions, handler: Handler | str, tenant: str, args: Sequence[Any], kwargs: dict[str, Any],
-        payload: bytes,
-    ) -> dict[str, object]:  # fmt: skip
-        """What the extension of a task says of its unique lock. Raises ArgumentError."""
-        return lock_fields(options, handler, tenant, self.sealer, args, kwargs, payload)
-
-
-def place_of(options: CallOptions, handler: Handler | None, queue: str) -> Place:
-    """Where a task goes: the call's queue, else the handler's, else the batch's; and when."""
-    own = None if handler is None else handler.options.queue
-    return options.queue or own or queue, options.delay_ms, options.due_ms
-
-
-def extension_of(
-    options: CallOptions, handler: Handler | None, tenant: str, args: Sequence[object], kwargs: dict[str, object]
-) -> dict[str, object]:
-    """What goes with a task beside its payload. Raises what its handler's ``concurrency_key`` raises."""
-    found = (options if handler is None else options.of(handler.options.keep)).extension()
-    if handler is not None and handler.limit is not None:
-        found["l"] = handler.limit.of(tenant, args, kwargs)
-    return found
-
-
-def _only(handler: Handler, args: Sequence[object]) -> object:
-    if len(args) != 1:
-        raise InvalidValue(f"{handler.name} takes raw bytes: enqueue it with one argument of bytes")
-    return args[0]
 
 
 def _rows(handler: Handler, rows: object) -> Iterable[object]:
@@ -208,9 +160,7 @@ class Batch:
             extension["l"], limited = limited.of(self._tenant, (), {}), None
         self._check_queue(place[0])
         segment, limit, locals_, count = self._segment, self._maker.max_payload, self._locals, 0
-        dump = (
-            (lambda row, _: raw_payload(found.name, _only(found, row), limit)) if found.options.raw else found.arguments.dump
-        )
+        dump = self._maker.payloads(found)
         unique = bool(options.unique or found.options.unique)
         for row in _rows(found, rows):
             if type(row) is not tuple:

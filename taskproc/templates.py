@@ -10,14 +10,15 @@ from typing import Any
 
 import orjson
 
-from taskproc.batch import Maker, extension_of, place_of
+from taskproc.call_options import CallOptions
 from taskproc.codec import write_continuation
 from taskproc.coded import check_ids, schedules_of
 from taskproc.errors import InvalidValue
+from taskproc.handler import Handler
 from taskproc.handlers import default_name, module_name
 from taskproc.ids import schedule_key
-from taskproc.options import CallOptions
-from taskproc.registry import Handler, Registry
+from taskproc.maker import Maker, extension_of, place_of
+from taskproc.registry import Registry
 from taskproc.schedule import NextRun, Schedule, next_run_name, rule_of
 from taskproc.store.schedules import Template
 from taskproc.values import shown

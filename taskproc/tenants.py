@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypedDict
 
 from taskproc.errors import InvalidValue
 from taskproc.limits import Amount, Rate, RateGiven
@@ -59,28 +59,44 @@ class TenantRules:
     state: TenantState = TenantState.ACTIVE
 
 
-def words(
-    *, queue: str | None, weight: WeightGiven, max_running: Amount, rate_limit: RateGiven, max_waiting: Amount,
-    max_payload: Amount, max_schedules: Amount,
-) -> dict[str, object]:  # fmt: skip
-    """What is said of rules, as Redis keeps it; ``...`` leaves a word out. Raises InvalidValue."""
+class TenantLimits(TypedDict, total=False):
+    """The limits that ``set_tenant_limits``, which says what each means, and ``set_tier`` take; ``...`` leaves one out."""
+
+    weight: WeightGiven
+    max_running: Amount
+    rate_limit: RateGiven
+    max_waiting: Amount
+    max_payload: Amount
+    max_schedules: Amount
+
+
+MARKS = {
+    "weight": "w", "max_running": "m", "max_waiting": "n", "max_payload": "p", "max_schedules": "x", "rate_limit": "r",
+}  # fmt: skip
+"""The limits as Redis keeps them, by their names."""
+
+_AMOUNTS = ("max_running", "max_waiting", "max_payload", "max_schedules")
+_IN_ALL_QUEUES = ("weight", "max_payload", "max_schedules")
+
+
+def words(call: str, queue: str | None, limits: TenantLimits) -> dict[str, object]:
+    """What is said of rules, as Redis keeps it. Raises InvalidValue, and TypeError for one that there is not."""
+    unknown = limits.keys() - TenantLimits.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"{call}() got an unexpected keyword argument {min(unknown)!r}")
+    given: dict[str, object] = {name: value for name, value in limits.items() if value is not ...}
     found: dict[str, object] = {}
-    if weight is not ...:
-        found["w"] = 1 if weight is None else _weight(weight)
-    for name, mark, given in (
-        ("max_running", "m", max_running), ("max_waiting", "n", max_waiting), ("max_payload", "p", max_payload),
-        ("max_schedules", "x", max_schedules),
-    ):  # fmt: skip
-        if given is not ...:
-            found[mark] = -1 if given is None else count(name, given, 0, MOST)
-    if rate_limit is not ...:
-        rate = None if rate_limit is None else Rate.parse(rate_limit)
+    if "weight" in given:
+        found["w"] = 1 if given["weight"] is None else _weight(given["weight"])
+    for name in _AMOUNTS:
+        if name in given:
+            found[MARKS[name]] = -1 if given[name] is None else count(name, given[name], 0, MOST)
+    if "rate_limit" in given:
+        rate = None if given["rate_limit"] is None else Rate.parse(given["rate_limit"])
         found |= {"i": 0, "b": 1, "r": ""} if rate is None else {"i": rate.interval_us, "b": rate.burst, "r": rate.written}
     if queue is None:
         return found
-    wrong = next(
-        (name for name, mark in (("weight", "w"), ("max_payload", "p"), ("max_schedules", "x")) if mark in found), ""
-    )
+    wrong = next((name for name in _IN_ALL_QUEUES if name in given), "")
     if wrong:
         raise InvalidValue(f"{wrong}: it holds for a tenant in all queues; leave queue={shown(queue)} out")
     return {"q": {queue_name(queue): found}} if found else {}

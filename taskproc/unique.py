@@ -14,10 +14,10 @@ from typing import Any
 
 import orjson
 
+from taskproc.call_options import CallOptions
 from taskproc.errors import ArgumentError
+from taskproc.handler import Handler
 from taskproc.handlers import Unique
-from taskproc.options import CallOptions
-from taskproc.registry import Handler
 from taskproc.sealing import Sealer
 from taskproc.values import shown
 

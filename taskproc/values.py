@@ -12,6 +12,7 @@ Duration = timedelta | float | int
 LONGEST = timedelta(days=36525)
 LAST_MS = 253_402_300_799_000
 LARGEST = 10**15
+MOST_LISTED = 10_000
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -99,6 +100,20 @@ def count(name: str, value: object, least: int = 1, most: int = 1_000_000) -> in
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise InvalidValue(f"{name}={shown(value)}: use a whole number from {least} to {most}")
     return value
+
+
+def page(skip: object, take: object) -> None:
+    """Check what part of a list is asked for. Raises InvalidValue."""
+    count("skip", skip, 0, 1_000_000_000)
+    count("take", take, 0, MOST_LISTED)
+
+
+def check_key(key: object) -> None:
+    """Check an idempotency key; None is no key. Raises InvalidValue."""
+    if key is not None and (not isinstance(key, str) or not key):
+        raise InvalidValue(f"idempotency_key={shown(key)}: use a text that is not empty")
+    if isinstance(key, str):
+        text("idempotency_key", key, 1_000)
 
 
 def number(name: str, value: object) -> float:

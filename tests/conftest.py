@@ -159,6 +159,15 @@ def cleared(direct: Direct) -> Iterator[None]:
     direct.clear()
 
 
+@pytest.fixture
+def fresh_gates() -> None:
+    """A test has gates of its own."""
+    from tests import keeping  # only here: its handlers are known wherever it is imported
+
+    keeping.gates.clear()
+    keeping.made.clear()
+
+
 # for embedded servers
 
 

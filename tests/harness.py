@@ -18,6 +18,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from taskproc import BatchInfo, TaskProcessor
+from taskproc.keys import key, prefix_of
 from tests.recording import record_key
 from tests.servers import Server
 
@@ -57,6 +58,10 @@ class Instance:
         made = TaskProcessor(options.pop("redis", self.server.app_url), prefix=self.name, **{**FAST, **options})
         self.processors.append(made)
         return made
+
+    def key(self, *parts: str) -> str:
+        """The name of a key."""
+        return key(prefix_of(self.name), *parts)
 
     @asynccontextmanager
     async def open(self, **options: Any) -> AsyncIterator[TaskProcessor]:
@@ -225,6 +230,18 @@ async def until(check: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0
 def alone(client: redis.Redis) -> None:
     """Forget all scripts, so that a call has to bring its text."""
     client.script_flush()
+
+
+def in_each_mode(*queues: str, autouse: bool = False) -> Any:
+    """A fixture for tests with ``direct``: they run once for each way in which these queues are shared, which it gives."""
+
+    @pytest.fixture(params=MODES, autouse=autouse)
+    def mode(direct: Any, request: pytest.FixtureRequest) -> str:
+        for queue in queues:
+            direct.call("queue_mode", queue, request.param)
+        return str(request.param)
+
+    return mode
 
 
 @contextmanager

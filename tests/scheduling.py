@@ -26,6 +26,11 @@ def schedule(id: str = "s", tenant: str = "acme", **options: Any) -> Schedule:
     return Schedule(**{"id": id, "tenant": tenant, **({} if rule else {"cron": "0 3 * * *"}), **options})
 
 
+def ms(at: datetime) -> int:
+    """A time in milliseconds since 1970."""
+    return round(at.timestamp() * 1000)
+
+
 async def known(proc: TaskProcessor, id: str = "s", tenant: str = "acme") -> ScheduleInfo:
     """What is known of a schedule that is there."""
     info = await proc.get_schedule(id, tenant)

@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 
 from tests.direct import W2, Direct
-from tests.harness import MODES
+from tests.harness import in_each_mode
 
 Turn = tuple[str, int, int]
 
-
-@pytest.fixture(params=MODES)
-def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
-    """How the queues are shared."""
-    for queue in "abc":
-        direct.call("queue_mode", queue, request.param)
-    return str(request.param)
+mode = in_each_mode("a", "b", "c")
 
 
 def took(direct: Direct, want: int, *turns: Turn | str, worker: str = W2) -> tuple[dict[str, int], int]:

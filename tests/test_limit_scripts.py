@@ -6,18 +6,12 @@ import pytest
 
 from taskproc.store.scripts import to_json
 from tests.direct import LEASE, W1, W2, Direct, claimed
-from tests.harness import MODES
+from tests.harness import in_each_mode
 from tests.limiting import G, H, allow, body, crowd, slots, waiting
 
 ERROR = '{"attempt":1,"type":"E"}'
 
-
-@pytest.fixture(params=MODES)
-def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
-    """How the queues are shared."""
-    for queue in ("q", "r"):
-        direct.call("queue_mode", queue, request.param)
-    return str(request.param)
+mode = in_each_mode("q", "r")
 
 
 @pytest.mark.usefixtures("mode")

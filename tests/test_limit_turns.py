@@ -6,15 +6,10 @@ import pytest
 
 from taskproc.store.scripts import to_json
 from tests.direct import W1, Direct
-from tests.harness import MODES
+from tests.harness import in_each_mode
 from tests.limiting import H, allow, body, crowd, waiting
 
-
-@pytest.fixture(params=MODES)
-def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
-    """How the queue is shared."""
-    direct.call("queue_mode", "q", request.param)
-    return str(request.param)
+mode = in_each_mode("q")
 
 
 @pytest.mark.usefixtures("mode")

@@ -18,21 +18,10 @@ from taskproc import (
     TaskProcessor,
     TaskState,
 )
-from taskproc.keys import key, prefix_of
 from tests import keeping
 from tests.harness import FAR, Instance, until
 
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
-    keeping.made.clear()
-
-
-def key_of(instance: Instance, *parts: str) -> str:
-    """A key of an instance."""
-    return key(prefix_of(instance.name), *parts)
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +78,7 @@ async def test_large_results_go_apart_from_steps(instance: Instance, size: int) 
     async with instance.worker() as proc:
         task_id = await proc.enqueue_task("default", "acme", keeping.text_of, size)
         assert await proc.wait_result(task_id, 10) == "x" * size
-        apart = instance.client.hexists(key_of(instance, "b", task_id[:22], "rec"), task_id[22:] + "r")
+        apart = instance.client.hexists(instance.key("b", task_id[:22], "rec"), task_id[22:] + "r")
         assert apart is (size > 2_046)
 
 

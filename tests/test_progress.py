@@ -15,11 +15,7 @@ from tests import keeping
 from tests.direct import Direct
 from tests.harness import FAR, Instance, until
 
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 async def shown(proc: TaskProcessor, task_id: str) -> Progress | None:

@@ -7,28 +7,13 @@ from typing import Any
 
 import pytest
 
-from taskproc import Batch, TaskId, TaskInfo, TaskProcessor, TaskState
+from taskproc import Batch, TaskId, TaskProcessor, TaskState
 from tests import handlers, keeping
 from tests.building import noops
 from tests.harness import FAR, Instance, until
-from tests.watching import dead, prune
+from tests.watching import dead, prune, record_of
 
-AES, SIGNING = b"e" * 32, b"s" * 32
-CANARY = "a value that nobody may see"
-
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
-    keeping.made.clear()
-
-
-async def record(proc: TaskProcessor, task_id: str) -> TaskInfo:
-    """What is known of a task that is known."""
-    info = await proc.get_task(task_id)
-    assert info is not None
-    return info
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 async def _ended(proc: TaskProcessor, count: int) -> bool:
@@ -61,7 +46,7 @@ async def test_records_of_single_tasks_end_by_age(instance: Instance) -> None:
             await proc.wait_result(task_id, 10)
         await prune(instance, proc)
         assert [await proc.get_task(task_id) for task_id in old] == [None] * 121
-        assert (await record(proc, waiting)).state is TaskState.RUNNING
+        assert (await record_of(proc, waiting)).state is TaskState.RUNNING
         left = {name: instance.client.hlen(name) for name in instance.names() if name.endswith((":rec", ":e", ":big"))}
         assert list(left.values()) == [1]
         keeping.gate("gate").set()
@@ -82,7 +67,7 @@ async def test_records_of_a_batch_end_with_it(instance: Instance) -> None:
         assert await proc.append_batch("default", "acme", batch_id, build)
         await proc.wait_batch(batch_id, 30)
         await asyncio.gather(*(proc.wait_result(task_id, 10) for task_id in ids))
-        assert {len((await record(proc, task_id)).data) for task_id in ids} == {9_035}
+        assert {len((await record_of(proc, task_id)).data) for task_id in ids} == {9_035}
         assert (await proc.audit()).differences == ()
         await prune(instance, proc)
         assert [await proc.get_task(task_id) for task_id in ids] == [None] * 6

@@ -20,22 +20,11 @@ from taskproc import (
     TaskState,
     WaitCancelled,
 )
-from taskproc.keys import key, prefix_of
 from tests import handlers, keeping
 from tests.harness import FAR, Instance, until
 from tests.proxy import Proxy
 
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
-    keeping.made.clear()
-
-
-def key_of(instance: Instance, *parts: str) -> str:
-    """A key of an instance."""
-    return key(prefix_of(instance.name), *parts)
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 # what comes back
@@ -96,7 +85,7 @@ async def test_a_wait_ends_when_the_batch_is_cancelled(instance: Instance) -> No
         ids: list[TaskId[int]] = []
         batch_id = await proc.enqueue_batch("default", "acme", lambda b: ids.append(b.enqueue(keeping.double, 1)))
         wait = asyncio.create_task(proc.wait_result(ids[0], 10))
-        await until(lambda: instance.client.hexists(key_of(instance, "b", batch_id), "watched"))
+        await until(lambda: instance.client.hexists(instance.key("b", batch_id), "watched"))
         await proc.cancel_batch(batch_id)
         with pytest.raises(TaskCancelled):
             await wait
@@ -133,7 +122,7 @@ async def test_a_wait_outlives_a_broken_subscription(instance: Instance) -> None
     ):
         task_id = await worker.enqueue_task("default", "acme", keeping.wait_for, "gate", 5)
         wait = asyncio.create_task(proc.wait_result(task_id, 10))
-        await until(lambda: instance.client.hexists(key_of(instance, "b", task_id[:22], "rec"), task_id[22:] + "w"))
+        await until(lambda: instance.client.hexists(instance.key("b", task_id[:22], "rec"), task_id[22:] + "w"))
         proxy.refuse()
         keeping.gate("gate").set()
         assert await worker.wait_result(task_id, 10) == 5

@@ -16,22 +16,11 @@ from taskproc.errors import CorruptRecord
 from taskproc.occurrences import Occurrences
 from taskproc.schedule import Schedule
 from tests import schedule_rules as rules
+from tests.scheduling import HOUR, NOON, schedule
 
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 AN_HOUR_EAST = timezone(HOUR)
 
 ANY = settings(deadline=None)
-
-
-def schedule(**options: Any) -> Schedule:
-    """A schedule, each day at three if nothing else is said."""
-    rule = {"every", "at", "next_run", "cron"} & options.keys()
-    return Schedule(**{"id": "a", "tenant": "acme", **({} if rule else {"cron": "0 3 * * *"}), **options})
-
-
-def ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +109,7 @@ def test_what_is_stored_comes_back(options: dict[str, Any]) -> None:
 
 
 def test_a_record_leaves_defaults_out() -> None:
-    assert schedule().to_record() == {"id": "a", "tenant": "acme", "cron": "0 3 * * *"}
+    assert schedule().to_record() == {"id": "s", "tenant": "acme", "cron": "0 3 * * *"}
 
 
 @pytest.mark.parametrize(

@@ -20,22 +20,11 @@ from taskproc.occurrences import Occurrences, jitter_ms
 from taskproc.schedule import Schedule
 from taskproc.values import from_ms
 from tests import schedule_rules as rules
+from tests.scheduling import HOUR, NOON, ms, schedule
 
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 AN_HOUR_EAST = timezone(HOUR)
 
 ANY = settings(deadline=None)
-
-
-def schedule(**options: Any) -> Schedule:
-    """A schedule, each day at three if nothing else is said."""
-    rule = {"every", "at", "next_run", "cron"} & options.keys()
-    return Schedule(**{"id": "a", "tenant": "acme", **({} if rule else {"cron": "0 3 * * *"}), **options})
-
-
-def ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
 
 
 def upcoming(given: Schedule, n: int = 3, after: datetime = NOON, **options: Any) -> list[str]:

@@ -6,26 +6,16 @@ from typing import Any
 
 import pytest
 
-from taskproc import ResultNotKept, TaskInfo, TaskProcessor
+from taskproc import ResultNotKept
 from tests import keeping
 from tests.harness import Instance
+from tests.watching import record_of
 
 AES, SIGNING = b"e" * 32, b"s" * 32
 CANARY = "a value that nobody may see"
 
 
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
-    keeping.made.clear()
-
-
-async def record(proc: TaskProcessor, task_id: str) -> TaskInfo:
-    """What is known of a task that is known."""
-    info = await proc.get_task(task_id)
-    assert info is not None
-    return info
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 @pytest.mark.parametrize("size", [10, 5_000])
@@ -48,12 +38,12 @@ async def test_results_are_sealed(instance: Instance, kinds: tuple[str, ...], si
                 instance.client.hset(records, two[22:] + part, moved)
         with pytest.raises(Exception, match="made by somebody else"):
             await proc.wait_result(two, 10)
-        info = await record(proc, two)
+        info = await record_of(proc, two)
         assert info.result is None
         assert "made by somebody else" in str(info.result_problem)
     if "encryption_key" in kinds:
         async with instance.open() as proc:
-            assert "encrypted" in str((await record(proc, one)).result_problem)
+            assert "encrypted" in str((await record_of(proc, one)).result_problem)
 
 
 async def test_a_result_that_is_not_sealed_is_not_taken(instance: Instance) -> None:

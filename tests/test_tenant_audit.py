@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from taskproc.store.scripts import to_json
 from tests.auditing import account, kinds, look
 from tests.building import noops
 from tests.direct import Direct
-from tests.harness import MODES, Instance
+from tests.harness import Instance, in_each_mode
 from tests.ruling import outside, rule
 
 PLACE = to_json([["q", "acme"]])
 
-
-@pytest.fixture(params=MODES, autouse=True)
-def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
-    """How the queue is shared."""
-    direct.call("queue_mode", "q", request.param)
-    return str(request.param)
+mode = in_each_mode("q", autouse=True)
 
 
 def told(direct: Direct) -> list[bytes]:

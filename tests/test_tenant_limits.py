@@ -243,6 +243,15 @@ async def test_what_makes_no_sense_is_refused(instance: Instance, given: dict[st
             await proc.set_tenant_limits(None, tier="gold")
 
 
+async def test_a_limit_that_there_is_not_is_refused(instance: Instance) -> None:
+    async with instance.open() as proc:
+        wrong: Any = {"wieght": 2, "max_running": 3}
+        calls = (proc.set_tenant_limits, proc.set_tier, lambda name, **wrong: proc.tenant(name).set_limits(**wrong))
+        for call in calls:
+            with refused(instance, TypeError, "unexpected keyword argument 'wieght'"):
+                await call("acme", **wrong)
+
+
 @pytest.mark.parametrize("name", ["a b", "", "x" * 65, None, 5])
 async def test_a_tiers_name_is_checked(instance: Instance, name: Any) -> None:
     async with instance.open() as proc:

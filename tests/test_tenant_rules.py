@@ -8,20 +8,14 @@ import pytest
 
 from taskproc.store.scripts import to_json
 from tests.direct import LEASE, W2, Direct, body, ending, plain
-from tests.harness import MODES
+from tests.harness import in_each_mode
 from tests.limiting import H, allow, crowd
 from tests.ruling import outside, rule, settle_all, shares
 from tests.schedule_direct import entry, move, store
 
 SECOND = {"i": 1_000_000, "b": 1}
 
-
-@pytest.fixture(params=MODES)
-def mode(direct: Direct, request: pytest.FixtureRequest) -> str:
-    """How the queues are shared."""
-    for queue in ("q", "r"):
-        direct.call("queue_mode", queue, request.param)
-    return str(request.param)
+mode = in_each_mode("q", "r")
 
 
 @pytest.mark.usefixtures("mode")

@@ -28,11 +28,7 @@ from tests.harness import FAR, UNKNOWN, Instance, until
 from tests.proxy import Proxy
 from tests.told import Told
 
-
-@pytest.fixture(autouse=True)
-def fresh_gates() -> None:
-    """Each test has gates of its own."""
-    keeping.gates.clear()
+pytestmark = pytest.mark.usefixtures("fresh_gates")
 
 
 class Watching:

@@ -35,6 +35,13 @@ async def dead(proc: TaskProcessor, count: int = 1) -> list[TaskInfo]:
     return found
 
 
+async def record_of(proc: TaskProcessor, task_id: str) -> TaskInfo:
+    """What is known of a task that is known."""
+    info = await proc.get_task(task_id)
+    assert info is not None
+    return info
+
+
 async def state_of(proc: TaskProcessor, batch_id: str) -> BatchState:
     """The state of a batch."""
     info = await proc.get_batch(batch_id)

@@ -9,7 +9,7 @@ import click
 
 from taskproc.cli.connect import as_json, call, instance, processor_of
 from taskproc.cli.tables import emit_json
-from taskproc.model import AuditReport, BatchExplanation, CheckLevel
+from taskproc.findings import AuditReport, BatchExplanation, CheckLevel
 
 COLOURS = {CheckLevel.OK: "green", CheckLevel.WARNING: "yellow", CheckLevel.DANGER: "red", CheckLevel.UNKNOWN: "cyan"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 
 from taskproc.errors import HandlerError
+from taskproc.handler import Handler
 from taskproc.handlers import TaskOptions, where
 from taskproc.model import HandlerInfo
-from taskproc.registry import Handler
 
 APART = ("name", "aliases", "queue", "executor")
 """Options that a record has fields for."""

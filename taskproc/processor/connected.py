@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from taskproc.batch import Maker
 from taskproc.errors import TaskprocError
+from taskproc.maker import Maker
 from taskproc.options import Options
 from taskproc.processor.waiting import Waits
 from taskproc.registry import Registry

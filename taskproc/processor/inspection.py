@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskproc.model import AuditReport, BatchExplanation, ServerCheck
+from taskproc.findings import AuditReport, BatchExplanation, ServerCheck
 from taskproc.processor.connected import Connected
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from taskproc.journal import JournalEntry
-from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
-from taskproc.values import tenant_name
+from taskproc.values import page, tenant_name
 
 
 class JournalCalls(Connected):

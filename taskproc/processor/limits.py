@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from taskproc.errors import InvalidValue
+from taskproc.handler import Handler
 from taskproc.journal import noted
 from taskproc.limits import Amount, LimitInfo, Rate, RateGiven, most_at_once, values
 from taskproc.processor.connected import Connected
-from taskproc.registry import Handler
 from taskproc.values import shown
 
 

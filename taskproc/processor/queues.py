@@ -10,11 +10,10 @@ from taskproc.errors import InvalidValue
 from taskproc.ids import is_batch_id
 from taskproc.journal import noted
 from taskproc.model import QueueInfo, TaskInfo, TenantInfo, WorkerInfo
-from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
 from taskproc.store.dead import AT_ONCE, Letter
 from taskproc.values import count as whole
-from taskproc.values import one_of, queue_name, shown, tenant_name
+from taskproc.values import one_of, page, queue_name, shown, tenant_name
 
 
 class QueuesAndControl(Connected):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Unpack
 
 from taskproc.errors import InvalidValue
 from taskproc.journal import noted
-from taskproc.limits import Amount, RateGiven
 from taskproc.processor.connected import Connected
-from taskproc.tenants import TenantRules, TenantState, TierGiven, WeightGiven, tier_name, words
+from taskproc.tenants import MARKS, TenantLimits, TenantRules, TenantState, TierGiven, tier_name, words
 from taskproc.values import tenant_name
 
 
@@ -21,26 +21,19 @@ class RuleCalls(Connected):
         *,
         queue: str | None = None,
         tier: TierGiven = ...,
-        weight: WeightGiven = ...,
-        max_running: Amount = ...,
-        rate_limit: RateGiven = ...,
-        max_waiting: Amount = ...,
-        max_payload: Amount = ...,
-        max_schedules: Amount = ...,
         actor: str = "",
+        **limits: Unpack[TenantLimits],
     ) -> None:
         """Set what holds for a tenant, or with None for all of which nothing else is said.
 
-        ``weight``: its share beside others, 1 by default; ``max_running``: so many of its tasks at once; ``rate_limit``: so
-        many starts in a time, such as ``"100/s"``; ``max_waiting``: so many ready and delayed tasks, above which enqueueing
-        raises QuotaExceeded; ``max_payload``: bytes of one task as it is stored; ``max_schedules``; ``tier``: whose rules
-        hold where nothing is said of the tenant itself. With ``queue``, what holds in that queue besides. None is no limit,
-        whatever the tier says; what is left out stays. Raises InvalidValue.
+        ``weight``: its share beside others, 0.001 to 1,000, 1 by default; ``max_running``: so many of its tasks at once;
+        ``rate_limit``: so many starts in a time, such as ``"100/s"``; ``max_waiting``: so many ready and delayed tasks,
+        above which enqueueing raises QuotaExceeded; ``max_payload``: bytes of one task as it is stored;
+        ``max_schedules``: so many schedules; ``tier``: whose rules hold where nothing is said of the tenant itself. With
+        ``queue``, what holds in that queue besides. None is no limit, whatever the tier says; what is left out stays.
+        Raises InvalidValue.
         """
-        said = words(
-            queue=queue, weight=weight, max_running=max_running, rate_limit=rate_limit, max_waiting=max_waiting,
-            max_payload=max_payload, max_schedules=max_schedules,
-        )  # fmt: skip
+        said = words("set_tenant_limits", queue, limits)
         if tier is not ...:
             if tenant is None:
                 raise InvalidValue("tier: it is a tenant's; give the tenant")
@@ -65,19 +58,11 @@ class RuleCalls(Connected):
         tier: str,
         *,
         queue: str | None = None,
-        weight: WeightGiven = ...,
-        max_running: Amount = ...,
-        rate_limit: RateGiven = ...,
-        max_waiting: Amount = ...,
-        max_payload: Amount = ...,
-        max_schedules: Amount = ...,
         actor: str = "",
+        **limits: Unpack[TenantLimits],
     ) -> None:
-        """Make a tier, or change what holds for its tenants. Raises InvalidValue."""
-        said = words(
-            queue=queue, weight=weight, max_running=max_running, rate_limit=rate_limit, max_waiting=max_waiting,
-            max_payload=max_payload, max_schedules=max_schedules,
-        )  # fmt: skip
+        """Make a tier, or change what holds for its tenants, as ``set_tenant_limits`` has it. Raises InvalidValue."""
+        said = words("set_tier", queue, limits)
         entry = noted(actor, "set_tier", "", tier_name(tier), **_told(said)).entry()
         await self._store.rules.set_tier(tier, said, entry)
 
@@ -105,14 +90,11 @@ class RuleCalls(Connected):
         await self._store.rules.set_state(tenant, TenantState.ACTIVE, entry)
 
 
-WORDS = {
-    "w": "weight", "m": "max_running", "r": "rate_limit", "n": "max_waiting", "p": "max_payload", "x": "max_schedules",
-    "tier": "tier",
-}  # fmt: skip
+NAMES = {mark: name for name, mark in MARKS.items()} | {"tier": "tier"}
 
 
 def _told(said: Mapping[str, object]) -> dict[str, object]:
     """What was set, as the journal tells it: by the names of the arguments."""
     queues = said.get("q")
     words = next(iter(queues.values())) if isinstance(queues, dict) else said
-    return {WORDS[mark]: "none" if value in (-1, "", False) else value for mark, value in words.items() if mark in WORDS}
+    return {NAMES[mark]: "none" if value in (-1, "", False) else value for mark, value in words.items() if mark in NAMES}

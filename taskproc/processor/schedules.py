@@ -7,12 +7,11 @@ from typing import Any, ParamSpec
 
 from taskproc.journal import named, noted
 from taskproc.occurrences import Occurrences
-from taskproc.processor.batches import page
 from taskproc.processor.connected import Connected
 from taskproc.schedule import NextRun, Schedule, schedule_id
 from taskproc.scheduled import ScheduleInfo
 from taskproc.templates import coded_templates, rule_function, template_of
-from taskproc.values import count, tenant_name, timestamp_ms
+from taskproc.values import count, page, tenant_name, timestamp_ms
 from taskproc.worker.scheduler import Scheduler
 
 P = ParamSpec("P")

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
 from taskproc.batch import Batch, Build
+from taskproc.call_options import NO_OPTIONS, CallOptions, call_options
 from taskproc.errors import InvalidValue
 from taskproc.handlers import Keep, Unique
 from taskproc.journal import named
 from taskproc.model import BatchInfo, Event, TaskEvent, TaskId, TaskInfo, TenantInfo
-from taskproc.options import NO_OPTIONS, CallOptions, call_options
 from taskproc.processor.calls import Calls
 from taskproc.processor.tenant_rules import TenantRuleCalls
 from taskproc.processor.tenant_statistics import TenantStatistics

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from taskproc.limits import Amount, RateGiven
+from typing import Unpack
+
 from taskproc.processor.calls import Calls
-from taskproc.tenants import TenantRules, TierGiven, WeightGiven
+from taskproc.tenants import TenantLimits, TenantRules, TierGiven
 
 
 class TenantRuleCalls:
@@ -22,19 +23,11 @@ class TenantRuleCalls:
         *,
         queue: str | None = None,
         tier: TierGiven = ...,
-        weight: WeightGiven = ...,
-        max_running: Amount = ...,
-        rate_limit: RateGiven = ...,
-        max_waiting: Amount = ...,
-        max_payload: Amount = ...,
-        max_schedules: Amount = ...,
         actor: str = "",
+        **limits: Unpack[TenantLimits],
     ) -> None:
-        """Set what holds for the tenant, as ``set_tenant_limits`` does."""
-        await self._calls.set_tenant_limits(
-            self.name, queue=queue, tier=tier, weight=weight, max_running=max_running, rate_limit=rate_limit,
-            max_waiting=max_waiting, max_payload=max_payload, max_schedules=max_schedules, actor=actor,
-        )  # fmt: skip
+        """Set what holds for the tenant, as the processor's ``set_tenant_limits`` does. Raises InvalidValue."""
+        await self._calls.set_tenant_limits(self.name, queue=queue, tier=tier, actor=actor, **limits)
 
     async def clear_limits(self, *, actor: str = "") -> None:
         """Take back all that was set of the tenant, its tier too."""

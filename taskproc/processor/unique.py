@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, overload
 
+from taskproc.call_options import NO_OPTIONS, CallOptions
 from taskproc.model import TaskId
-from taskproc.options import NO_OPTIONS, CallOptions
 from taskproc.processor.connected import Connected
 from taskproc.unique import lock_fields
 from taskproc.values import tenant_name

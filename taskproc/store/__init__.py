@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from taskproc.errors import ServerTooOld, TaskprocError
+from taskproc.findings import AuditReport, ServerCheck
 from taskproc.keys import key, prefix_of
-from taskproc.model import AuditReport, ServerCheck
 from taskproc.sealing import Sealer
 from taskproc.store.audit import Audit
 from taskproc.store.batches import Batches

@@ -16,9 +16,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from taskproc.errors import ServerRefused
+from taskproc.findings import AuditDifference, AuditReport
 from taskproc.ids import BATCH_LENGTH, is_batch_id
 from taskproc.keys import key
-from taskproc.model import AuditDifference, AuditReport
 from taskproc.store.accounts import Accounts
 from taskproc.store.differences import HOPELESS, difference, unsure
 from taskproc.store.ledger import Ledger

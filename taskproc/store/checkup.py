@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from taskproc.errors import ServerRefused
-from taskproc.model import CheckLevel, ServerCheck
+from taskproc.findings import CheckLevel, ServerCheck
 from taskproc.store.target import Target
 from taskproc.store.wire import Wire
 

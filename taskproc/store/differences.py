@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taskproc.model import AuditDifference
+from taskproc.findings import AuditDifference
 
 MENDED, HOPELESS = 1, 2
 

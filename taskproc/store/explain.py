@@ -7,7 +7,8 @@ from typing import Any
 
 from taskproc.codec import handler_name, read_body
 from taskproc.errors import CorruptTask
-from taskproc.model import BatchExplanation, BatchInfo, BatchQueue, BatchState, RunningTask, WorkerInfo
+from taskproc.findings import BatchExplanation, BatchQueue, RunningTask
+from taskproc.model import BatchInfo, BatchState, WorkerInfo
 from taskproc.store.batches import Batches
 from taskproc.store.queues import Queues
 from taskproc.store.reasons import reasons

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from statistics import median
 
-from taskproc.model import ServerCheck
+from taskproc.findings import ServerCheck
 from taskproc.store.checkup import NUMBER_OF_SLOTS, Judge, Look, danger, ok, unknown, warning
 
 OLDEST = (6, 2)

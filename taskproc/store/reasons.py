@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from taskproc.model import BatchInfo, BatchQueue, BatchState, RunningTask, WorkerInfo
+from taskproc.findings import BatchQueue, RunningTask
+from taskproc.model import BatchInfo, BatchState, WorkerInfo
 
 MOST_TOLD = 20
 

@@ -24,13 +24,13 @@ from functools import partial
 import anyio
 from anyio.abc import TaskStatus
 
-from taskproc.batch import Maker
 from taskproc.context import current
 from taskproc.errors import SchemaMismatch, TaskprocError
 from taskproc.handlers import MARK
+from taskproc.maker import Maker
 from taskproc.model import BatchState
 from taskproc.options import Options
-from taskproc.outcome import DONE, Dead, Limited, Outcome, Released
+from taskproc.outcome import DONE, Released
 from taskproc.store import Store, WorkerStore
 from taskproc.store.waits import Events
 from taskproc.store.work import MOST
@@ -51,6 +51,7 @@ from taskproc.worker.services import WorkerServices
 from taskproc.worker.settler import Settler
 from taskproc.worker.slots import Slots
 from taskproc.worker.sums import Sums
+from taskproc.worker.tally import Tally
 from taskproc.worker.turns import Turns
 from taskproc.worker.upkeep import Upkeep
 
@@ -60,9 +61,6 @@ ABORT_SECONDS = 0.5
 """How long cancelled handlers may take to end before their tasks are handed back without them."""
 
 FLUSH_SECONDS = 5.0
-
-HANDED_BACK = (Released, Limited)
-"""Outcomes of tasks that did not run to an end of theirs, and aren't counted."""
 
 
 class Worker:
@@ -107,8 +105,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._stopped = asyncio.Event()
         self._started_ms = 0
-        self._counted = 0
-        self._errors: list[Exception] = []
+        self._tally = Tally()
 
     # what runs
 
@@ -152,7 +149,7 @@ class Worker:
                 group.cancel_scope.cancel()
         finally:
             await self._end()
-        return self._counted, self._errors
+        return self._tally.ran, self._tally.errors
 
     async def _round(self) -> bool:
         """Promote, settle, claim and run once; whether there may be more."""
@@ -183,7 +180,7 @@ class Worker:
         if outcome is None:
             self._settler.drop(execution)
         else:
-            self._count(outcome)
+            self._tally.count(outcome)
             self._settler.add(execution, outcome, us)
         self._fetcher.poke()
 
@@ -195,12 +192,6 @@ class Worker:
             if batch is not None and batch.state is BatchState.CANCELLED:
                 execution.halt(Stop.CANCELLED)
         return payload
-
-    def _count(self, outcome: Outcome) -> None:
-        if type(outcome) not in HANDED_BACK:
-            self._counted += 1
-        if isinstance(outcome, Dead) and isinstance(outcome.error, Exception):
-            self._errors.append(outcome.error)
 
     async def _look_again(self) -> None:
         await self._store.limits.look_again(self._limits)

@@ -12,9 +12,10 @@ from taskproc.arguments import read_call
 from taskproc.codec import MOST_NUMBER, NOTHING, handler_name, read_body, schedule_id, shown_data
 from taskproc.context import Services, TaskContext
 from taskproc.errors import AttemptsExhausted, CorruptTask, KeyMissing, UnknownHandler, UntrustedTask
+from taskproc.handler import Handler
 from taskproc.handlers import is_handler_name
 from taskproc.options import Options
-from taskproc.registry import Handler, Registry
+from taskproc.registry import Registry
 from taskproc.sealing import SEAL, open_without_keys
 from taskproc.serializing import SERIALIZED, read_serialized
 from taskproc.values import LAST_MS

@@ -26,6 +26,7 @@ from taskproc.errors import (
     TaskTimeout,
     UnknownHandler,
 )
+from taskproc.handler import Handler
 from taskproc.options import Options
 from taskproc.outcome import (
     DONE,
@@ -43,7 +44,6 @@ from taskproc.outcome import (
     Snooze,
     Unknown,
 )
-from taskproc.registry import Handler
 from taskproc.values import milliseconds
 from taskproc.worker.closing import close
 from taskproc.worker.decoder import Call, Decoder

@@ -22,9 +22,9 @@ import anyio.to_process
 from taskproc.arguments import read_call
 from taskproc.context import TaskContext, current
 from taskproc.errors import TaskprocError
+from taskproc.handler import Handler
 from taskproc.handlers import module_name, options_of
 from taskproc.outcome import Signal
-from taskproc.registry import Handler
 from taskproc.results import Unkept
 from taskproc.worker.decoder import Stored
 from taskproc.worker.telling import text, told, type_name

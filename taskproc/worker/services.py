@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from taskproc.batch import Batch, Build, Maker, fill
+from taskproc.batch import Batch, Build, fill
 from taskproc.context import TaskContext
 from taskproc.errors import BatchCancelled, NotFound
+from taskproc.maker import Maker
 from taskproc.model import BatchInfo, Progress
 from taskproc.store import Store
 from taskproc.store.work import Work

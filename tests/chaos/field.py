@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +80,9 @@ class Field:
         self.batches: dict[str, int] = {}
         self.acknowledged: dict[str, float] = {}
         self.kills: list[float] = []
+        """When servers were killed."""
+        self.gone: dict[int, float] = {}
+        """When workers were killed, by their process ids."""
         self.grace: float | None = None
         """Where it is set, a batch may be gone that was acknowledged no longer than this before the server was killed."""
         self.handlers: list[Callable[..., Any]] = [handlers.step]
@@ -194,17 +197,49 @@ class Field:
         found = await until(lambda: self.runs_after(moment), seconds)
         self.result.recoveries.append(found)
 
-    def rerun_after(self, killed: dict[int, float]) -> list[float]:
-        """How long after the end of a worker, by its process id, each task that ran there was started again."""
+    def rerun(self) -> list[float]:
+        """How long after a worker was killed each task that ran there was started again."""
         last: dict[str, Record] = {}
         found = []
         for record in self.book.records:
             if record["event"] == "start":
                 before = last.get(record["id"])
-                if before is not None and before["pid"] in killed:
-                    found.append(record["at"] - killed[before["pid"]])
+                if before is not None and before["pid"] in self.gone:
+                    found.append(record["at"] - self.gone[before["pid"]])
             last[record["id"]] = record
         return found
+
+    def most_at_once(self, records: Iterable[Record]) -> int:
+        """How many of these ran at once at most; what ran in a worker that was killed ended then."""
+        open_: dict[tuple[str, int], float] = {}
+        events: list[tuple[float, int]] = []
+        for record in records:
+            place = (record["id"], record["pid"])
+            if record["event"] == "start":
+                open_[place] = record["at"]
+                events.append((record["at"], 1))
+            elif place in open_:
+                del open_[place]
+                events.append((record["at"], -1))
+        events += [(max(at, self.gone.get(pid, at)), -1) for (_, pid), at in open_.items()]
+        running = most = 0
+        for _, change in sorted(events):
+            running += change
+            most = max(most, running)
+        return most
+
+    def hold_rate(self, started: int, what: str, rate: float, burst: int, seconds: float) -> None:
+        """Hold how many have started in all against a rate a second."""
+        allowed = burst + rate * seconds
+        self.result.notes["starts of a rate, of those allowed"] = round(started / allowed, 3)
+        if started > allowed:
+            self.result.failure = f"{started} {what} started in {seconds:.1f} s, {rate:g} a second may"
+
+    async def audit(self) -> None:
+        """Hold what is stored against itself."""
+        differences = (await self.proc.audit()).differences
+        if differences:
+            self.result.failure = f"an audit finds {[d.found for d in differences][:3]}"
 
 
 @asynccontextmanager

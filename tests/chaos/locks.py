@@ -13,7 +13,7 @@ from taskproc.errors import StagingLost
 from taskproc.processor.tenant import Tenant
 from tests import handlers
 from tests.chaos.field import Field, Result, Trial, trying
-from tests.chaos.workers import HARDY, crew
+from tests.chaos.workers import HARDY, crew, lose_one
 from tests.harness import until
 from tests.nursery import Nursery
 from tests.servers import Server
@@ -31,10 +31,7 @@ async def raced_for(server: Server, trial: Trial) -> Result:
         with Nursery(field.instance, **{**HARDY, "invisibility": 0.5}) as nursery:
             racers = [asyncio.create_task(race(field, acme, ids, over)) for _ in range(RACERS)]
             for _ in range(trial.times(400, 20)):
-                crew(nursery)
-                await asyncio.sleep(field.dice.uniform(0, 0.1))
-                nursery.kill(field.dice.choice(sorted(nursery.living)))
-                result.faults += 1
+                await lose_one(field, nursery, 0.1)
             over.set()  # a call that is cancelled may still be done, and what it stages is only pruned after an hour
             problems = await asyncio.gather(*racers, return_exceptions=True)
             crew(nursery)
@@ -44,9 +41,7 @@ async def raced_for(server: Server, trial: Trial) -> Result:
         failed = [repr(one) for one in problems if one is not None]
         if held or failed:
             result.failure = f"held for ever: {held}; {failed}"
-        report = await field.proc.audit()
-        if report.differences:
-            result.failure = report.differences[0].found
+        await field.audit()
     return result
 
 

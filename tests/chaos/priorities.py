@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 from collections import Counter
 
 from tests import handlers
 from tests.chaos.field import Field, Result, Trial, trying
-from tests.chaos.workers import HARDY, crew
-from tests.harness import until
+from tests.chaos.workers import HARDY, crew, lose_one
 from tests.nursery import Nursery
 from tests.servers import Server
 
@@ -20,26 +16,17 @@ SERVING = {"queues": ["high:3", "default:1"], "reserve": {"high": OWN}}
 
 async def killed(server: Server, trial: Trial) -> Result:
     """In no worker do others use a queue's own slots; nobody's work is left, and both queues have their turns."""
-    result, gone = Result(), dict[int, float]()
+    result = Result()
     async with trying(server, trial, result) as field:
         field.handlers = [handlers.step, handlers.step, handlers.step_high]
         with Nursery(field.instance, **{**HARDY, **SERVING, "shutdown_grace": 0.05}) as nursery:
             async with field.busy(least=60, tasks=30, longest=0.04):
-                while result.faults < trial.times(300, 12):
-                    crew(nursery)
-                    await asyncio.sleep(field.dice.uniform(0, 0.3))
-                    victim = field.dice.choice(sorted(nursery.living))
-                    if field.dice.random() < 0.2:
-                        os.kill(victim, signal.SIGTERM)
-                        await until(lambda victim=victim: victim in nursery.ended() or victim not in nursery.living, 20)
-                    else:
-                        gone[victim] = field.book.now()
-                        nursery.kill(victim)
-                    result.faults += 1
+                for _ in range(trial.times(300, 12)):
+                    await lose_one(field, nursery, 0.3, told=0.2)
             crew(nursery)
             await field.settle()
             judge(field, result)
-        result.recoveries = field.rerun_after(gone)
+        result.recoveries = field.rerun()
     return result
 
 

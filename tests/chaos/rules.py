@@ -6,8 +6,7 @@ import asyncio
 
 from tests import handlers
 from tests.chaos.field import TENANTS, Field, Result, Trial, trying
-from tests.chaos.limits import most_at_once
-from tests.chaos.workers import HARDY, crew
+from tests.chaos.workers import HARDY, crew, lose_one
 from tests.harness import until
 from tests.nursery import Nursery
 from tests.servers import Server
@@ -19,27 +18,22 @@ RATE, BURST = 60.0, 6
 
 async def killed(server: Server, trial: Trial) -> Result:
     """Workers are killed while tenants have limits, rates and pauses; never more runs than may, and nobody is forgotten."""
-    result, gone = Result(), dict[int, float]()
+    result = Result()
     async with trying(server, trial, result) as field:
         await set_rules(field)
         with Nursery(field.instance, **{**HARDY, "shutdown_grace": 0.05}) as nursery:
             began = field.book.now()
             async with field.busy(least=60, tasks=20, longest=0.03):
-                while result.faults < trial.times(250, 12):
-                    crew(nursery)
-                    await asyncio.sleep(field.dice.uniform(0, 0.3))
+                for _ in range(trial.times(250, 12)):
                     await steer(field, result)
-                    victim = field.dice.choice(sorted(nursery.living))
-                    gone[victim] = field.book.now()
-                    nursery.kill(victim)
-                    result.faults += 1
+                    await lose_one(field, nursery, 0.3)
             for tenant in TENANTS:
                 await field.proc.resume_tenant(tenant)
             crew(nursery)
             await field.settle()
-            judge(field, result, gone, field.book.now() - began)
-            await all_used(field, result)
-        result.recoveries = field.rerun_after(gone)
+            judge(field, result, field.book.now() - began)
+            await all_used(field)
+        result.recoveries = field.rerun()
     return result
 
 
@@ -62,21 +56,19 @@ async def steer(field: Field, result: Result) -> None:
         result.notes["pauses and changes"] = result.notes.get("pauses and changes", 0) + 1
 
 
-def judge(field: Field, result: Result, gone: dict[int, float], seconds: float) -> None:
+def judge(field: Field, result: Result, seconds: float) -> None:
     """Hold what ran at once, and what started in all, against the rules."""
     records = field.book.records
     for tenant, most in MOST.items():
-        found = most_at_once((r for r in records if r["tenant"] == tenant), gone)
+        found = field.most_at_once(r for r in records if r["tenant"] == tenant)
         result.notes[f"most at once of {most}"] = found
         if found > most:
             result.failure = f"{found} of tenant {tenant} ran at once, {most} may"
     started = sum(1 for r in records if r["event"] == "start" and r["tenant"] == FREE)
-    result.notes["starts of a rate, of those allowed"] = round(started / (BURST + RATE * seconds), 3)
-    if started > BURST + RATE * seconds:
-        result.failure = f"{started} of tenant {FREE} started in {seconds:.1f} s, {RATE:g} a second may"
+    field.hold_rate(started, f"of tenant {FREE}", RATE, BURST, seconds)
 
 
-async def all_used(field: Field, result: Result) -> None:
+async def all_used(field: Field) -> None:
     """After it all as many run at once as may, and nobody stands out of line for nothing."""
     before = len(field.book.recorded("start"))
     batch = await field.proc.enqueue_batch(
@@ -87,6 +79,4 @@ async def all_used(field: Field, result: Result) -> None:
     for tenant in TENANTS:
         await field.proc.clear_tenant_limits(tenant)
     await until(lambda: not field.instance.names(":out"), 20)
-    differences = (await field.proc.audit()).differences
-    if differences:
-        result.failure = f"an audit finds {[d.found for d in differences][:3]}"
+    await field.audit()

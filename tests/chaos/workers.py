@@ -22,20 +22,15 @@ CREW = 4
 
 async def killed(server: Server, trial: Trial) -> Result:
     """Workers are killed at random moments."""
-    result, gone = Result(), dict[int, float]()
+    result = Result()
     async with trying(server, trial, result) as field:
         with Nursery(field.instance, **HARDY) as nursery:
             async with field.busy():
                 for _ in range(trial.times(2000, 30)):
-                    crew(nursery)
-                    await asyncio.sleep(field.dice.uniform(0, 0.06))
-                    victim = field.dice.choice(sorted(nursery.living))
-                    gone[victim] = field.book.now()
-                    nursery.kill(victim)
-                    result.faults += 1
+                    await lose_one(field, nursery, 0.06)
             crew(nursery)
             await field.settle()
-        result.recoveries = field.rerun_after(gone)
+        result.recoveries = field.rerun()
     return result
 
 
@@ -44,6 +39,20 @@ def crew(nursery: Nursery, size: int = CREW) -> None:
     nursery.ended()
     while len(nursery.living) < size:
         nursery.start()
+
+
+async def lose_one(field: Field, nursery: Nursery, within: float, told: float = 0.0) -> None:
+    """A crew works for some of so many seconds, then one of it is killed; or told to stop, as often as ``told`` of 1."""
+    crew(nursery)
+    await asyncio.sleep(field.dice.uniform(0, within))
+    victim = field.dice.choice(sorted(nursery.living))
+    if told and field.dice.random() < told:
+        os.kill(victim, signal.SIGTERM)
+        await until(lambda: ended(nursery, victim), 20)
+    else:
+        field.gone[victim] = field.book.now()
+        nursery.kill(victim)
+    field.result.faults += 1
 
 
 async def frozen(server: Server, trial: Trial) -> Result:

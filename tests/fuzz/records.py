@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from taskproc import Batch, BatchState, TaskprocError, TaskProcessor
+from taskproc import Batch, BatchState, TaskProcessor
 from taskproc.store import WorkerStore
 from tests.fuzz import handlers
 from tests.fuzz.damage import clutter, damage
 from tests.fuzz.report import Broken
 from tests.fuzz.values import CANARY
-from tests.fuzz.world import OPTIONS, Watched, World, each_once, tried
+from tests.fuzz.world import OPTIONS, Watched, World, each_once, prune, tried
 from tests.harness import Instance
 
 EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 12, 1, tzinfo=UTC)
@@ -190,11 +189,7 @@ async def _ask(world: World, victim: Victim, proc: TaskProcessor) -> None:
 
 async def _prune(instance: Instance, proc: TaskProcessor) -> None:
     """Raises Broken where what neighbours have left isn't deleted when its time has come."""
-    store = WorkerStore(proc._store.target, instance.name, [], 1_000)
-    for _ in range(30):
-        with suppress(TaskprocError):
-            await store.work.prune(0)
-    await store.close()
+    await prune(instance, proc)
     stored = instance.keys()
     left = [name for name in stored if any(tenant.encode() in name for tenant in NEIGHBOURS)]
     if left:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from taskproc import Schedule, TaskprocError, TaskProcessor
 from taskproc.ids import schedule_key
-from taskproc.store import WorkerStore
 from tests.fuzz import handlers
 from tests.fuzz.damage import SCORES, damage
 from tests.fuzz.report import Broken
 from tests.fuzz.values import CANARY, field_value, json_value, noise, spoil, spoil_json
-from tests.fuzz.world import OPTIONS, Watched, World, tried
+from tests.fuzz.world import OPTIONS, Watched, World, prune, tried
 from tests.harness import Instance
 
 NEIGHBOURS = ("good0.", "good1.", "good2.")
@@ -171,11 +169,7 @@ async def _ask(world: World, victim: Victim, proc: TaskProcessor) -> None:
 
 async def _prune(instance: Instance, proc: TaskProcessor) -> None:
     """Raises Broken where neighbours' schedules, which are over, aren't deleted when their time has come."""
-    store = WorkerStore(proc._store.target, instance.name, [], 1_000)
-    for _ in range(30):
-        with suppress(TaskprocError):
-            await store.work.prune(0)
-    await store.close()
+    await prune(instance, proc)
     stored = instance.keys()
     left = [name for name in stored if any(f"ts:{tenant}".encode() in name for tenant in NEIGHBOURS)]
     if left:

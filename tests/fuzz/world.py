@@ -7,11 +7,12 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from taskproc import TaskprocError, TaskProcessor
+from taskproc.store import WorkerStore
 from tests.fuzz import handlers
 from tests.fuzz.report import Broken, Tally
 from tests.fuzz.values import CANARY
@@ -164,6 +165,15 @@ async def tried(call: Callable[[], Awaitable[Any]], what: str) -> TaskprocError 
             raise Broken(f"{what} does not come back") from None
         raise Broken(f"{what} raises {type(error).__name__}: {error}"[:600]) from error
     return None
+
+
+async def prune(instance: Instance, proc: TaskProcessor) -> None:
+    """Prune all that has ended, in more rounds than it takes, whatever is raised over what is damaged."""
+    store = WorkerStore(proc._store.target, instance.name, [], 1_000)
+    for _ in range(30):
+        with suppress(TaskprocError):
+            await store.work.prune(0)
+    await store.close()
 
 
 def each_once(ids: Sequence[str], what: str) -> None:

@@ -32,6 +32,7 @@ from taskproc import (
     TaskInfo,
     TaskProcessor,
     TenantInfo,
+    TenantRules,
     WorkerInfo,
     current_task,
     inject,
@@ -132,6 +133,14 @@ async def limits(proc: TaskProcessor) -> list[LimitInfo]:
     await proc.set_limit("app.upload", max_concurrency=None, rate_limit="5/s")
     cleared: bool = await proc.clear_limit(upload)
     return await proc.get_limits() if cleared else []
+
+
+async def rules(proc: TaskProcessor) -> TenantRules:
+    await proc.set_tenant_limits("acme", weight=0.5, max_running=None, max_payload=1_000, tier="gold", actor="ann")
+    await proc.set_tenant_limits(None, queue="mail", rate_limit="50/s", max_waiting=0)
+    await proc.set_tier("gold", weight=3, max_schedules=10)
+    await proc.tenant("acme").set_limits(max_running=3 if proc.is_open else ..., tier=None)
+    return await proc.get_tenant_limits("acme")
 
 
 class Service:

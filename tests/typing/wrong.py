@@ -128,6 +128,21 @@ async def use() -> None:
     await current_task().progress("half")  # E
 
 
+async def rules() -> None:
+    acme = proc.tenant("acme")
+    await proc.set_tenant_limits()  # E
+    await proc.set_tenant_limits("acme", wieght=2)  # E
+    await proc.set_tenant_limits("acme", weight="heavy")  # E
+    await proc.set_tenant_limits("acme", max_running=1.5)  # E
+    await proc.set_tenant_limits("acme", rate_limit=50)  # E
+    await proc.set_tenant_limits("acme", tier=5)  # E
+    await proc.set_tier("gold", tier="silver")  # E
+    await proc.set_tier("gold", max_waiting="many")  # E
+    await acme.set_limits(max_payload="1 MB")  # E
+    await acme.set_limits(max_schedule=5)  # E
+    proc.set_tier("gold", weight=2)  # E
+
+
 async def schedules() -> None:
     daily, acme = Schedule("daily", "acme", "@daily"), proc.tenant("acme")
     await proc.upsert_schedule(daily, send)  # E
