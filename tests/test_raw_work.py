@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskproc import Batch, InvalidValue, PayloadTooLarge, Retry, TaskContext, current_task
-from tests import handlers, recording
+from tests import handlers, recording, typed
 from tests.harness import Instance, refused, until
 from tests.sweep import Sweep
 
