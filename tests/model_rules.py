@@ -24,11 +24,15 @@ class Rules:
 
     def room(self, tenant: str, queue: str) -> int:
         """How many of its tasks may start in a queue."""
-        if self.states.get(tenant, "draining") != "draining":
+        if self.states.get(tenant) == "paused":
             return 0
         runs = {q: self.model.count(q, "running", tenant=tenant) for q in self.model.queues}
         here = self.running.get((tenant, queue), PLENTY) - runs[queue]
         return max(0, min(here, self.running.get((tenant, ""), PLENTY) - sum(runs.values())))
+
+    def rests(self, tenant: str) -> bool:
+        """Whether its schedules are not fired."""
+        return tenant in self.states
 
     def refusal(self, tenant: str, tasks: list[Made]) -> str:
         """Why tasks are refused, if they are."""

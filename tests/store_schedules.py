@@ -148,9 +148,8 @@ class StoreSchedules(StoreCalls):
         assert again[0] == b"ok"
         assert all(count <= 0 for count in again[1])
         assert self.state() == before
-        if (
-            not problems and not late and all(one.why not in ("full", "room") for one in due)
-        ):  # else it may be done by the same call later
+        waits = any(one.why in ("full", "room") or self.model.rules.rests(one.tenant) for one in due)
+        if not (problems or late or waits):  # else it may be done by the same call later
             self.answered.append(("schedule_move", args, [b"unknown"]))
 
     def look_for_due(self, skip: int, take: int, coded: list[str]) -> list[Scheduled]:
