@@ -35,6 +35,19 @@ def test_no_more_of_a_tenant_run_than_may_and_others_go_on(direct: Direct) -> No
 
 
 @pytest.mark.usefixtures("mode")
+def test_who_has_no_room_stays_outside_however_often_somebody_looks(direct: Direct) -> None:
+    rule(direct, m=1)
+    direct.create(3)
+    assert len(direct.claim(5)) == 1
+    assert direct.claim(5) == []
+    for _ in range(2):
+        assert direct.call("tenant_wake", "acme", "0") == [b"0"]
+        assert outside(direct) == {"acme": ["q"]}
+        assert not direct.named("ring:")
+        assert not direct.named("fifo:")
+
+
+@pytest.mark.usefixtures("mode")
 def test_a_limit_of_all_queues_and_one_of_a_queue_hold_together(direct: Direct) -> None:
     rule(direct, m=5, q={"q": {"m": 3}})
     direct.create(10, queues=("q", "r"))
@@ -65,13 +78,13 @@ def test_all_that_is_there_runs_in_the_end_in_its_order(direct: Direct) -> None:
 def test_a_strict_queue_goes_by_its_order_as_soon_as_there_is_room(direct: Direct) -> None:
     direct.call("queue_mode", "q", "fifo")
     rule(direct, m=1)
-    mine = [direct.create(2) for _ in range(3)]
+    mine = [direct.create(3) for _ in range(3)]
     other = direct.create(2, "b")
     order: list[str] = []
     while leases := direct.claim(50):
         order += [lease[:22] for lease in leases]
         settle_all(direct, leases)
-    assert [batch for batch in order if batch != other] == [batch for batch in mine for _ in range(2)]
+    assert [batch for batch in order if batch != other] == [batch for batch in mine for _ in range(3)]
     assert order[:3].count(other) == 2
 
 
@@ -105,12 +118,13 @@ def test_a_paused_tenant_is_not_claimed_from_and_goes_on_where_it_was(direct: Di
 @pytest.mark.usefixtures("mode")
 def test_what_is_cancelled_while_its_tenant_stands_outside_leaves_nothing(direct: Direct) -> None:
     rule(direct, s="paused")
-    batch = direct.create(5)
+    batches = [direct.create(5) for _ in range(3)]
     assert direct.claim(50) == []
-    assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
+    for batch in batches:
+        assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
     rule(direct, s=False)
     assert outside(direct) == {}
-    assert not direct.named("aside")
+    assert not [name for part in ("aside", "ring:", "fifo:", "wake:") for name in direct.named(part)]
     direct.create(1)
     assert len(direct.claim(50)) == 1
 
@@ -326,6 +340,19 @@ def test_a_tenant_that_stood_outside_leaves_no_key(direct: Direct) -> None:
 
 
 @pytest.mark.usefixtures("mode")
+def test_a_tenant_that_is_dropped_while_it_stands_outside_is_listed_nowhere(direct: Direct) -> None:
+    rule(direct, s="paused")
+    batch = direct.create(2)
+    assert direct.claim(5) == []
+    assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
+    direct.wait(1_000)
+    direct.call("batch_prune", 500, 100)
+    assert direct.named("out")
+    direct.call("tenant_prune", 500, 100)
+    assert not [name for part in ("out", "tenants", "t:acme") for name in direct.named(part)]
+
+
+@pytest.mark.usefixtures("mode")
 def test_half_a_burst_goes_together(direct: Direct) -> None:
     rule(direct, i=1_000, b=100)
     direct.create(300)
@@ -433,6 +460,26 @@ def test_a_tenant_that_stands_outside_holds_up_no_limit(direct: Direct, first: s
         ran += leases
         direct.settle(leases, "done")
     assert shares(direct, ran) == {"acme": 2, "b": 2}
+
+
+@pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("first", ["acme", "b"])
+def test_lists_of_one_that_stands_outside_hold_up_no_others_of_their_limit(direct: Direct, first: str) -> None:
+    allow(direct, m=1)
+    crowd(direct, [H] * 2, first)
+    crowd(direct, [H] * 2, "b" if first == "acme" else "acme")
+    [lease] = direct.claim(1)
+    assert direct.claim(5) == []  # both lists wait for the limit
+    direct.create(1)
+    rule(direct, s="paused")
+    assert direct.claim(5) == []
+    assert outside(direct) == {"acme": ["q"]}
+    ran = [lease]
+    while ran[-1:] != [""]:
+        direct.settle(ran[-1:], "done")
+        ran += (direct.claim(5) or direct.claim(5)) or [""]
+    assert shares(direct, ran[:-1])["b"] == 2
+    rule(direct, s=False)
 
 
 @pytest.mark.usefixtures("mode")
