@@ -255,7 +255,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # faults
 
-    @precondition(lambda self: self.seen % 8 == 0)  # what is compiled anew takes as long as fifty other steps
+    @precondition(lambda self: self.seen % 16 == 0)  # what is compiled anew takes as long as fifty other steps
     @rule()
     def flush(self) -> None:
         """The server forgets all scripts."""

@@ -21,6 +21,8 @@ class Line:
 
     lists: dict[str, int]
     """Every list with its tasks: none where only the places of cancelled ones are left."""
+    entries: dict[str, int]
+    """The same with those places."""
     held: set[str]
     """Lists that wait for limits."""
     out: set[str]
@@ -207,8 +209,10 @@ class View:
 
     def _line(self, queue: str) -> Line:
         out = {tenant for tenant in TENANTS if queue.encode() in self.keys.get(f"out:{tenant}", [])}
+        lists = {seg: value for (seg, kind, of), value in self.lists.items() if (kind, of) == ("r", queue)}
         return Line(
-            {seg: sum(map(bool, value)) for (seg, kind, of), value in self.lists.items() if (kind, of) == ("r", queue)},
+            {seg: sum(map(bool, value)) for seg, value in lists.items()},
+            {seg: len(value) for seg, value in lists.items()},
             set().union(*(found for (_, of), found in self.parked.items() if of == queue)),
             out,
             [tenant.decode() for tenant in self.keys.get(f"ring:{queue}", {})],

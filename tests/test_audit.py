@@ -23,7 +23,7 @@ from tests.watching import fired, state_of
 
 def dump(instance: Instance) -> Any:
     """All that is stored, but for what is remembered of calls."""
-    names = [name for name in sorted(instance.client.keys(f"{{{instance.name}}}:*")) if b":p:" not in name]
+    names = sorted(name for name in instance.client.keys(f"{{{instance.name}}}:*") if b":p:" not in name)
     found = zip(names, instance.client.eval(READ, len(names), *names), strict=True)
     return [(name, sorted(value) if kind in (b"set", b"hash") else value) for name, (kind, value) in found]
 
@@ -92,7 +92,7 @@ async def test_a_lease_of_a_task_that_is_not_noted_ends_with_its_worker(instance
         assert kinds(await proc.audit(repair=True)) <= {"running", "queue_running"}
         scene.r.hdel(scene.k("run"), scene.held)
         group = [scene.a, "default", 0, [scene.lease], []]
-        scene.sweep.call("step", SCHEMA, HOLDER, 2, 600_000, 0, to_json(["default"]), to_json([group]), 1)
+        scene.sweep.call("step", SCHEMA, HOLDER, 2, 600_000, 0, to_json(["default"]), to_json([group]))
         await scene.drain()
         assert counters(await proc.get_batch(scene.a)) == (TOTAL, TOTAL, 0, 0, 0)
         assert kinds(await proc.audit(repair=True)) <= {"running", "queue_running"}

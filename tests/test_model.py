@@ -23,6 +23,7 @@ from tests.store_view import View
 from tests.tally import Tally
 from tests.thrifty import Thrifty
 
+STEPS = int(os.environ.get("MODEL_STEPS", "50"))
 LIMITS = set(filter(None, KINDS))
 
 
@@ -87,7 +88,7 @@ class Store(StoreControl):
             if inside:
                 assert line.wakes == 1
             if strict:
-                assert all(line.tickets[seg] >= line.lists[seg] for seg in waiting)
+                assert all(line.tickets[seg] >= line.entries[seg] for seg in line.lists.keys() - line.held)
                 continue
             laned = {seg for lane in line.lanes.values() for seg in lane}
             assert {self.model.batches[seg[:22]].tenant for seg in inside} <= set(line.ring)
@@ -172,7 +173,7 @@ def test_a_seed_makes_the_same_steps_again(client: redis.Redis, monkeypatch: pyt
     assert runs[0] != runs[2]
 
 
-def compare(client: redis.Redis, examples: int, chosen: int | None = None) -> int:
+def compare(client: redis.Redis, examples: int, chosen: int | None = None, steps: int = STEPS) -> int:
     """Hold so many random sequences of steps against the model; how many steps there were. ``chosen``: a seed."""
     Store.client, Store.looks = Thrifty(client), 0
     machine = Store if chosen is None else seed(chosen)(type("Store", (Store,), {}))
@@ -180,7 +181,7 @@ def compare(client: redis.Redis, examples: int, chosen: int | None = None) -> in
         machine,
         settings=settings(
             max_examples=examples,
-            stateful_step_count=int(os.environ.get("MODEL_STEPS", "50")),
+            stateful_step_count=steps,
             deadline=None,
             **({} if chosen is None else {"database": None}),  # what failed before would be tried first
             phases=[

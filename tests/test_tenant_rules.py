@@ -130,6 +130,23 @@ def test_what_is_cancelled_while_its_tenant_stands_outside_leaves_nothing(direct
 
 
 @pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("state", ["paused", False])
+def test_what_comes_after_others_that_were_cancelled_outside_is_claimed(direct: Direct, state: str | bool) -> None:
+    rule(direct, s="paused")
+    cancelled = [direct.single(n) for n in range(3)]
+    assert direct.claim(5) == []
+    for task in cancelled:
+        assert direct.once("task_cancel", task, "", "", "") == [b"ok"]
+    rule(direct, s=state)  # which looks at the tenant while nothing of it waits
+    assert state is False or not direct.named("fifo:")
+    task = direct.single(3)
+    rule(direct, s=False)
+    assert [lease[:32] for lease in direct.claim(5)] == [task]
+    assert outside(direct) == {}
+    assert not direct.named("aside")
+
+
+@pytest.mark.usefixtures("mode")
 def test_a_rate_lets_tenants_go_on_when_their_next_token_is_due(direct: Direct) -> None:
     rule(direct, **SECOND)
     direct.create(3)

@@ -1,5 +1,6 @@
 -- Puts a tenant that stood out of the lines of queues back, where it has room again; 100 queues at most. In a strict queue the
--- first of the tickets that were set aside goes to the head of the line, unless the one before is there still: probe.
+-- first of the tickets that were set aside goes to the head of the line, unless the one before is there still: probe. Tickets of
+-- tasks that were cancelled meanwhile stay, as they count the empty entries that these left in their lists.
 -- Seldom called.
 local function tenant_return(P, us, tenant)
   local outside = key(P, 'out', tenant)
@@ -8,8 +9,8 @@ local function tenant_return(P, us, tenant)
     local room = tenant_room(P, us, q, tenant, whole(n[2]) - whole(n[3]))
     local aside, line = key(P, 'aside', q, tenant), redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
     local waits = whole(n[1]) > whole(n[2])
-    if not waits then redis.call('UNLINK', aside) end
-    if not waits or room.free > 0 then
+    local stands = waits or redis.call('EXISTS', aside) == 1
+    if not stands or room.free > 0 then
       redis.call('SREM', outside, q)
       if line[1] == 'fifo' then
         tenant_probe(P, q, tenant, n[4])
