@@ -92,7 +92,7 @@ async def test_a_lease_of_a_task_that_is_not_noted_ends_with_its_worker(instance
         assert kinds(await proc.audit(repair=True)) <= {"running", "queue_running"}
         scene.r.hdel(scene.k("run"), scene.held)
         group = [scene.a, "default", 0, [scene.lease], []]
-        scene.sweep.call("step", SCHEMA, HOLDER, 2, 600_000, 0, to_json(["default"]), to_json([group]))
+        scene.sweep.call("step", SCHEMA, HOLDER, 2, 600_000, 0, to_json(["default"]), to_json([group]), 1)
         await scene.drain()
         assert counters(await proc.get_batch(scene.a)) == (TOTAL, TOTAL, 0, 0, 0)
         assert kinds(await proc.audit(repair=True)) <= {"running", "queue_running"}

@@ -123,6 +123,9 @@ def test_what_is_cancelled_while_its_tenant_stands_outside_leaves_nothing(direct
     for batch in batches:
         assert direct.once("batch_cancel", batch, "", "") == [b"ok"]
     rule(direct, s=False)
+    assert not direct.named("ring:")
+    for _ in range(4):  # tickets of what was cancelled come back one by one, and are passed over
+        assert direct.claim(50) == []
     assert outside(direct) == {}
     assert not [name for part in ("aside", "ring:", "fifo:", "wake:") for name in direct.named(part)]
     direct.create(1)
