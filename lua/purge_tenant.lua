@@ -1,12 +1,13 @@
 -- Deletes a tenant's open batch, its accounts, what is said of its schedules and its places in all indexes.
--- Moves: ready | delayed | failed → gone
+-- Moves: failed → gone
 -- KEYS:
 --   1 slot none (routes the call; the key never exists)
 -- ARGV:
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it)
 --   3 tenant str
--- Returns: {"ok", id of the open batch or ""}; {"busy"} where it still has batches, or tasks that run; {"stale"}
+-- Returns: {"ok", id of the open batch or ""}; {"busy"} where it still has batches, or tasks that wait or run, whose unique locks
+--   nobody would find; {"stale"}
 -- Includes: guard, now, whole, ledger_find, ledger_keep, drop_list, locks_drop, tenant_drop
 -- Cost: O(queues × segments)
 local slot = KEYS[1]
@@ -18,8 +19,8 @@ local now_ms, home = now(), redis.call('HGET', key(P, 't', tenant), 'hidden')
 local queues = redis.call('SMEMBERS', key(P, 'tqs', tenant))
 if redis.call('EXISTS', key(P, 'tb', tenant)) == 1 then return {'busy'} end
 for _, q in ipairs(queues) do
-  local run = redis.call('HMGET', key(P, 'tq', q, tenant), 'claimed', 'settled')
-  if whole(run[1]) > whole(run[2]) then return {'busy'} end
+  local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'pushed', 'claimed', 'settled', 'delayed')
+  if math.max(whole(n[1]), whole(n[2])) > whole(n[3]) or whole(n[4]) > 0 then return {'busy'} end
 end
 redis.call('ZREM', key(P, 'idle'), tenant) -- the first write, which a full Redis lets through
 if home then

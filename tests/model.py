@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.model_limits import Limits
+from tests.model_purge import Purges
 from tests.model_rules import Rules
 from tests.model_schedules import Schedules
 from tests.parts import ENDED, Batch, Continuation, Lock, Made, Record, Task, Tenant
@@ -36,6 +37,7 @@ class Model:
         self.rules = Rules(self)
         self.history = Counter[tuple[str, str, str]]()
         self.schedules = Schedules(self)
+        self.purges = Purges(self)
 
     # reading
 
@@ -386,11 +388,7 @@ class Model:
             if any(t.zombie for t in self.of(batch)):
                 batch.settled_at = again
             else:
-                for task in list(self.of(batch)):
-                    del self.tasks[task.id]
-                self.records = {i: r for i, r in self.records.items() if r.task.batch is not batch}
-                self.idem.pop(batch.idem, None)
-                del self.batches[batch.id]
+                self.forget(batch)
         for name, totals in list(self.tenants.items()):
             mine = [b for b in self.batches.values() if b.tenant == name]
             busy = any(b.state != "open" for b in mine) or any(t.batch.tenant == name for t in self.tasks.values())
@@ -401,3 +399,12 @@ class Model:
                 for batch in mine:
                     del self.batches[batch.id]
                 del self.tenants[name]
+
+    def forget(self, batch: Batch) -> None:
+        """Nothing is left of a batch."""
+        for task in list(self.of(batch)):
+            del self.tasks[task.id]
+        self.records = {i: r for i, r in self.records.items() if r.task.batch is not batch}
+        if self.idem.get(batch.idem) == batch.id:
+            del self.idem[batch.idem]
+        del self.batches[batch.id]

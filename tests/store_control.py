@@ -44,10 +44,14 @@ class StoreControl(StoreRules):
         """The first tasks of a list are cancelled."""
         if found := self.owned(tenant, "r", "d"):
             one = data.draw(st.sampled_from(found), label="list")
-            ids = [id for id, _ in self.first(tenant, one, count)]
-            answer = self.once("tasks_cancel", self.ledger(), tenant, *one, 0, count, ENTRY)
-            assert answer[:2] == [b"ok", len(ids)]
-            assert [self.model.cancel_task(id, tenant) for id in ids] == ["ok"] * len(ids)
+            self.cancel_first(tenant, one, count)
+
+    def cancel_first(self, tenant: str, one: List, count: int) -> None:
+        """The first tasks of this list are cancelled."""
+        ids = [id for id, _ in self.first(tenant, one, count)]
+        answer = self.once("tasks_cancel", self.ledger(), tenant, *one, 0, count, ENTRY)
+        assert answer[:2] == [b"ok", len(ids)]
+        assert [self.model.cancel_task(id, tenant) for id in ids] == ["ok"] * len(ids)
 
     @rule(tenant=tenants, fires=st.booleans())
     def cancel_batches(self, tenant: str, fires: bool) -> None:

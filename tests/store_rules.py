@@ -23,6 +23,10 @@ class StoreRules(StoreSchedules):
     def say(self, tenant: str, words: dict[str, Any]) -> None:
         """Set a rule, and let the tenant go on by it."""
         assert self.once("rules_set", self.ledger(), "tenant", tenant, orjson.dumps(words), "")[0] == b"ok"
+        self.go_by_rules(tenant)
+
+    def go_by_rules(self, tenant: str) -> None:
+        """Let a tenant go on by what is said of it."""
         assert self.call("tenant_wake", tenant, "0") == [b"0"]
         if tenant not in self.model.rules.states:
             self.model.schedules.look_again(tenant)

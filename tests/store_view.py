@@ -46,7 +46,7 @@ class Line:
         found = Counter[str]()
         for ticket in self.fifo + self.aside:
             seg, _, n = ticket.partition(":")
-            found[seg] += int(n)
+            found[seg] += int(n or 0)  # an empty one is what a purge has left
         return found
 
     @cached_property
@@ -166,9 +166,13 @@ class View:
         return [sum_of(self.keys, span) for span in "mh"]
 
     @cached_property
-    def balance(self) -> list[str]:
-        """Queues whose sums are not those of their tenants."""
-        return [q for sums in self.sums for q in QUEUES if sums[q, ""] != sum((sums[q, t] for t in TENANTS), Counter())]
+    def surplus(self) -> list[dict[tuple[str, str], int]]:
+        """What sums of queues have beside those of their tenants, by queue and how tasks ended: by minutes, and by hours."""
+        found = []
+        for sums in self.sums:
+            more = {(q, how): sums[q, ""][how] - sum(sums[q, t][how] for t in TENANTS) for q in QUEUES for how in ENDS}
+            found.append({place: n for place, n in more.items() if n})
+        return found
 
     @cached_property
     def history(self) -> list[dict[tuple[str, str, str], int]]:

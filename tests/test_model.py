@@ -18,7 +18,7 @@ from tests.model_limits import KINDS
 from tests.parts import ENDED, TENANTS
 from tests.servers import Server
 from tests.store_calls import StoreCalls
-from tests.store_control import StoreControl
+from tests.store_purge import StorePurge
 from tests.store_view import View
 from tests.tally import Tally
 from tests.thrifty import Thrifty
@@ -27,7 +27,7 @@ STEPS = int(os.environ.get("MODEL_STEPS", "50"))
 LIMITS = set(filter(None, KINDS))
 
 
-class Store(StoreControl):
+class Store(StorePurge):
     """Holds the store against the model after every step."""
 
     looks = 0
@@ -135,10 +135,11 @@ class Store(StoreControl):
                 assert due or not self.model.limits.room(limit, running, self.us), limit
 
     def compare_history(self, view: View) -> None:
-        """Whatever has ended is in the history once, wherever summing up is; a queue's sums are those of its tenants."""
+        """Whatever has ended is in the history once, wherever summing up is; a queue's sums are those of its tenants,
+        with what purges have left."""
         if int(view.keys.get("sums", {}).get(b"part", 0)):
             return  # somebody has died in the middle, and what is summed up is in the list as well
-        assert view.balance == []
+        assert view.surplus == [dict(self.model.purges.history)] * 2
         assert view.history == [dict(self.model.history)] * 2
 
 

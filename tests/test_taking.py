@@ -188,10 +188,16 @@ def test_a_tenant_that_has_something_is_not_deleted(direct: Direct) -> None:
     assert direct.settle(held) == []
     assert direct.once("purge_batches", "acme", 0) == [b"ok", batch.encode(), 0, 1]
     direct.single()
+    with direct.unchanged():
+        assert direct.once("purge_tenant", "acme") == [b"busy"]
     held = direct.claim(1)
     with direct.unchanged():
         assert direct.once("purge_tenant", "acme") == [b"busy"]
     direct.settle(held)
+    delayed = direct.single(delay=1)
+    with direct.unchanged():
+        assert direct.once("purge_tenant", "acme") == [b"busy"]
+    direct.once("task_cancel", delayed, "", "")
     home = direct.record("t", "acme")["hidden"].encode()
     assert direct.once("purge_tenant", "acme") == [b"ok", home]
     assert direct.named("acme") == []
@@ -213,14 +219,42 @@ def test_only_what_is_the_tenants_own_is_deleted(direct: Direct) -> None:
     direct.client.hdel(direct.key("uniq"), "b")
 
 
+def test_a_key_that_another_batch_has_got_stays_with_it(direct: Direct) -> None:
+    """A purge has taken the first batch's key away, and has not gone on."""
+    first = direct.create(1, idem="i")
+    assert direct.once("purge_loose", "acme", "idem", "i") == [b"ok", 1]
+    second = direct.create(1, idem="i")
+    direct.once("batch_cancel", first, "")
+    direct.prune()
+    assert (direct.named(first), direct.client.get(direct.key("idem", "i"))) == ([], second.encode())
+
+
 def test_tickets_lose_the_tenants_name_and_no_other(direct: Direct) -> None:
     direct.call("queue_mode", "q", "fifo")
-    mine, other = direct.create(1), direct.create(1, tenant="other")
-    direct.once("batch_cancel", mine, "")
-    assert direct.once("purge_tickets", "acme", "q", 0) == [b"ok", 1, 2]
-    assert direct.client.lrange(direct.key("fifo", "q"), 0, -1) == [b"", f"{other}:1".encode()]
-    assert direct.once("purge_tickets", "acme", "q", 2) == [b"ok", 0, 0]
+    mine, other, third = direct.create(1), direct.create(1, tenant="other"), direct.create(1, tenant="third")
+    for batch in (mine, third):
+        direct.once("batch_cancel", batch, "")
+    assert direct.once("purge_tickets", "acme", "q", 0) == [b"ok", 1, 3]
+    assert direct.client.lrange(direct.key("fifo", "q"), 0, -1) == [b"", f"{other}:1".encode(), f"{third}:1".encode()]
+    assert direct.once("purge_tickets", "acme", "q", 3) == [b"ok", 0, 0]
     assert [task[:22] for task in direct.claim(2)] == [other]
+
+
+def test_ready_tasks_keep_their_tickets(direct: Direct) -> None:
+    """A purge may be late: its tenant was purged by another, and has been used again."""
+    direct.call("queue_mode", "q", "fifo")
+    batch, single = direct.create(2), direct.single()
+    assert direct.once("purge_tickets", "acme", "q", 0) == [b"ok", 0, 2]
+    assert [lease[:32] for lease in direct.claim(3)] == [f"{batch}{0:010}", f"{batch}{1:010}", single]
+
+
+def test_a_tenant_that_goes_on_after_half_a_purge_loses_no_task(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo")
+    for _ in range(2):
+        assert direct.once("task_cancel", direct.single(), "", "") == [b"ok"]
+    assert direct.once("purge_tickets", "acme", "q", 0) == [b"ok", 1, 1]
+    single = direct.single()
+    assert [lease[:32] for lease in direct.claim(1)] == [single]
 
 
 def test_what_is_said_of_a_tenant_stays_until_it_is_gone(direct: Direct) -> None:
@@ -239,9 +273,10 @@ def test_what_is_said_of_a_tenant_stays_until_it_is_gone(direct: Direct) -> None
 
 def test_a_full_redis_lets_a_tenant_be_purged(direct: Direct) -> None:
     direct.create(2)
-    direct.single()
+    task = direct.single()
     direct.client.hset(direct.key("rules"), "t:acme", "{}")
     with direct.full():
+        assert direct.once("task_cancel", task, "", "") == [b"ok"]
         assert direct.once("purge_begin", "acme", "") == [b"ok"]
         assert direct.once("purge_batches", "acme", 0)[0] == b"ok"
         assert direct.once("purge_tickets", "acme", "q", 0)[0] == b"ok"

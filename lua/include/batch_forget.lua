@@ -22,7 +22,8 @@ local function batch_forget(P, now_ms, member, retention)
     redis.call('ZREM', key(P, 'tb', b[1]), batch)
     keys = looked
   end
-  if b[3] then redis.call('DEL', key(P, 'idem', b[3])) end
+  local made = b[3] and redis.pcall('GET', key(P, 'idem', b[3]))
+  if made == batch or type(made) == 'table' then redis.call('DEL', key(P, 'idem', b[3])) end -- or a purge has let another have it
   redis.call('UNLINK', key(P, 'b', batch), key(P, 'b', batch, 'c'), key(P, 'b', batch, 'a'))
   return keys
 end

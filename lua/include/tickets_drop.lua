@@ -3,11 +3,7 @@
 -- whether that was all.
 local function tickets_drop(P, q, n)
   local function drop(seg)
-    local batch = string.sub(seg, 1, 22)
-    limit_drop(P, seg, q)
-    redis.call('UNLINK', key(P, 'b', seg, 'r', q))
-    redis.call('HDEL', key(P, 'b', batch), 'tombs:' .. seg .. ':' .. q)
-    if seg ~= batch then redis.call('SREM', key(P, 'b', batch, 'segs'), seg .. ':r:' .. q) end
+    ticket_list(P, q, seg)
     n = n - 1
   end
   local lines = {key(P, 'fifo', q)}
