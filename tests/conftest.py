@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
     "tests.store_calls",
     "tests.store_control",
     "tests.store_machine",
+    "tests.store_rules",
     "tests.store_schedules",
     "tests.tenancy",
     "tests.watching",

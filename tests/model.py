@@ -200,12 +200,13 @@ class Model:
         """Outcomes of a batch's tasks in a queue, which count together: its failure policy comes before its end."""
         if not group:
             return
-        batch, failed = group[0][0].batch, group[0][0].batch.failed
+        batch, failed, over = group[0][0].batch, group[0][0].batch.failed, group[0][0].zombie
         for task, verb, delay in group:
             self.settle(task, verb, delay, last=False)
         if batch.state == "running" and batch.failed > failed and self.too_many(batch):
             self.stop(batch)
-        self.close(batch)
+        if not over:  # its tenant has had nothing to run since it was cancelled
+            self.close(batch)
 
     def too_many(self, batch: Batch) -> bool:
         """Whether as many tasks have failed as the policy names."""

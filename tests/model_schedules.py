@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from tests.model import Model
 
 
+WORDS = [b"rule", b"anchor", b"rev", b"next", b"coded", b"paused", b"queue", b"runs", b"skipped", b"why", b"last", b"task"]
+WORDS += [b"history"]
+"""The fields in which it is stored what a schedule is and what it has done."""
+
+
 @dataclass
 class Scheduled:
     """One schedule. ``at``: when it is looked at, None for never; ``over``: since when nothing comes any more; ``turn``: how
@@ -45,6 +50,12 @@ class Scheduled:
     def period(self) -> int:
         """How long it is from one occurrence to the next."""
         return int(self.rule)
+
+    def words(self) -> list[str]:
+        """What is to be stored of it."""
+        runs = "\n".join(" ".join(map(str, run)) for run in self.history)
+        what = [self.rule, self.anchor, str(self.rev), text(self.next), self.coded, "1" if self.paused else "", self.queue]
+        return [*what, str(self.runs or ""), str(self.skipped or ""), self.why, text(self.last), self.task, runs]
 
 
 @dataclass

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from tests.model_limits import limit_of
 
+TENANTS = ["acme", "b:ö"]
+QUEUES = ["q1", "q2"]
+STATES = "ready", "running", "delayed", "dead"
 ENDED = {"done", "failed", "cancelled"}
 
 Lock = tuple[str, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import product
 from typing import Any
 
 import orjson
@@ -12,17 +13,22 @@ from hypothesis.stateful import precondition, rule
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
 from tests.model_limits import limit_of
-from tests.parts import Batch, Continuation, Lock, Made, Task
-from tests.store_machine import PREFIX, QUEUES, TENANTS, StoreMachine, queues
+from tests.parts import QUEUES, TENANTS, Batch, Continuation, Lock, Made, Task
+from tests.store_machine import PREFIX, StoreMachine, queues
 
 LEASE = 20_000
 BODY = b'["tests.handlers.noop",[]]'
 
+DELAYS = [0, 0, 0, 500, 2_000]
+KEPT = [False, False, True]
+LOCKS: list[Lock | None] = [None, None, ("a", 0), ("b", 0), ("c", 900)]
+TASKS = list(product(QUEUES, DELAYS, KEPT, LOCKS))  # as one choice takes less time than four
+
 tenants = st.sampled_from(TENANTS)
-delays = st.sampled_from([0, 0, 0, 500, 2_000])
-kept = st.sampled_from([False, False, True])
-locks = st.sampled_from([None, None, ("a", 0), ("b", 0), ("c", 900)])
-tasks = st.lists(st.tuples(queues, delays, kept, locks), max_size=7)
+delays = st.sampled_from(DELAYS)
+kept = st.sampled_from(KEPT)
+locks = st.sampled_from(LOCKS)
+tasks = st.lists(st.sampled_from(TASKS), max_size=7)
 policies = st.sampled_from(["", "", "1", "2", "50%"])
 conditions = st.sampled_from(["done", "settled", "failed", "cancelled"])
 keys = st.sampled_from(["", "", "key"])

@@ -9,8 +9,9 @@ import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from tests.parts import QUEUES
 from tests.store_calls import queues, tenants
-from tests.store_machine import PREFIX, QUEUES
+from tests.store_machine import PREFIX
 from tests.store_rules import StoreRules
 
 ENTRY = '{"actor":"model","id":"m"}'
@@ -23,13 +24,13 @@ class StoreControl(StoreRules):
 
     def owned(self, tenant: str, *kinds: str) -> list[List]:
         """A tenant's lists of tasks, as they are stored; those that the script tells are just these."""
-        found = []
-        for name, value in self.state().items():
-            parts = name.split(":")
-            if parts[0] == "b" and len(parts) == 4 and self.model.batches[parts[1][:22]].tenant == tenant and any(value):
-                found.append((parts[1], parts[2], parts[3]))
-        told = self.call("tenant_lists", tenant, "", "", "")
-        assert sorted(tuple(part.decode() for part in one[:3]) for one in told[2:]) == sorted(found)
+        lists = self.last.lists.items()
+        found = [one for one, tasks in lists if self.model.batches[one[0][:22]].tenant == tenant and any(tasks)]
+        after, until, *told = self.call("tenant_lists", tenant, "", "", "")
+        while after:
+            after, until, *more = self.call("tenant_lists", tenant, "", after, until)
+            told += more
+        assert sorted(tuple(part.decode() for part in one[:3]) for one in told) == sorted(found)
         return [one for one in found if one[1] in kinds]
 
     def first(self, tenant: str, one: List, count: int) -> list[tuple[str, bytes]]:

@@ -20,34 +20,45 @@ from taskproc.keys import SCHEMA
 from taskproc.store.lua import load, names
 from tests.model import Model
 from tests.model_limits import START
-from tests.parts import Task
+from tests.parts import QUEUES, TENANTS, Task
+from tests.store_view import View
 from tests.summing import Died, Scripted
 from tests.sweep import Sweep
+from tests.thrifty import Thrifty
 
 CLOCK = """
 local function now()
-  local us = tonumber(redis.call('GET', string.sub(KEYS[1], 1, -2) .. 'clock'))
+  local us = tonumber(string.match(KEYS[2], '%d+$'))
   return math.floor(us / 1000), us
 end
 """
-DUMP = """
-local P, out = ARGV[1], {}
+LOOK = """
+local P, found = ARGV[1], {}
+local passing = {w = true, p = true, worker = true, workers = true}
 for _, name in ipairs(redis.call('KEYS', P .. '*')) do
+  if not passing[string.match(name, '^[^:]*', #P + 1)] then
+    found[#found + 1] = name
+    found[#found + 1] = redis.call('DUMP', name)
+  end
+end
+return found
+"""
+READ = """
+local out = {}
+for i, name in ipairs(KEYS) do
   local kind, value = redis.call('TYPE', name).ok, nil
   if kind == 'hash' then value = redis.call('HGETALL', name)
   elseif kind == 'list' then value = redis.call('LRANGE', name, 0, -1)
   elseif kind == 'zset' then value = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES')
   elseif kind == 'set' then value = redis.call('SMEMBERS', name)
   else value = redis.call('GET', name) end
-  out[#out + 1] = {name, kind, value}
+  out[i] = {kind, value}
 end
 return out
 """
 SCRIPTS = {name: load(name, {"now": CLOCK}) for name in names()}
 NAME = "states"  # of a slot that the first node of the tests' cluster has
 PREFIX = f"{{{NAME}}}:"
-TENANTS = ["acme", "b:ö"]
-QUEUES = ["q1", "q2"]
 
 queues = st.sampled_from(QUEUES)
 
@@ -55,7 +66,7 @@ queues = st.sampled_from(QUEUES)
 class StoreMachine(RuleBasedStateMachine):
     """Calls the store's scripts, lets time pass, and does upkeep and faults, to the store and to the model."""
 
-    client: redis.Redis
+    client: Thrifty
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,33 +78,46 @@ class StoreMachine(RuleBasedStateMachine):
         self.workers = {name: {"id": self.name(22), "seq": 0} for name in ("w1", "w2")}
         self.lost: list[tuple[str, Task]] = []  # leases that a worker still believes in
         self.answered: list[tuple[str, tuple[Any, ...], Any]] = []
-        self.set_clock()
+        self.us = 0
+        self.tick()
+        self.raw: dict[bytes, bytes] = {}  # all keys as they were when somebody looked last, by their serialized form
+        self.values: dict[bytes, Any] = {}
+        self.last = View({})  # after each step: what it has left
 
     def name(self, length: int) -> str:
         """A random id."""
         return "".join(self.random.choices(string.ascii_letters + string.digits, k=length))
 
-    def set_clock(self) -> None:
-        """Tell the server the model's time."""
-        self.client.set(PREFIX + "clock", self.tick())
-
     def tick(self) -> int:
         """The model's time in µs; each call is a little later than the one before."""
-        self.us = self.model.now * 1000 + self.calls % 1000
+        self.us = max(self.us + 1, self.model.now * 1000)
+        assert self.us // 1000 == self.model.now
         return self.us
+
+    def go_on_ticking(self) -> None:
+        """The next millisecond begins before the calls of a step could use up this one."""
+        if self.us % 1000 > 400:
+            self.model.now += 1
 
     def call(self, script: str, *args: Any) -> Any:
         """Call a script the way the store does: by its hash, by its text where that isn't known."""
         self.calls += 1
-        both = self.client.pipeline(transaction=False)
-        both.set(PREFIX + "clock", self.tick())
-        both.evalsha(SCRIPTS[script].sha.decode(), 1, PREFIX + "~", PREFIX, *args)
-        _, answer = both.execute(raise_on_error=False)
-        if isinstance(answer, redis.exceptions.NoScriptError):
-            return self.client.eval(SCRIPTS[script].text, 1, PREFIX + "~", PREFIX, *args)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        # the time is a key's name, so that no script takes it for an argument
+        keys = 2, PREFIX + "~", f"{PREFIX}{self.tick()}", PREFIX
+        try:
+            return self.client.evalsha(SCRIPTS[script].sha.decode(), *keys, *args)
+        except redis.exceptions.NoScriptError:
+            return self.client.eval(SCRIPTS[script].text, *keys, *args)
+
+    def ask(self, script: str, names: list[str]) -> list[Any]:
+        """Call a script that only reads for each of some names, all at once."""
+        keys = 2, PREFIX + "~", f"{PREFIX}{self.tick()}", PREFIX
+        calls = [("EVALSHA", SCRIPTS[script].sha, *keys, name) for name in names]
+        try:
+            return self.client.at_once(calls)
+        except redis.exceptions.NoScriptError:
+            self.client.script_load(SCRIPTS[script].text)
+            return self.client.at_once(calls)
 
     def once(self, script: str, *args: Any) -> Any:
         """A call whose replay must change nothing and answer the same."""
@@ -122,7 +146,6 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Whatever is left can be ended, and then no key is left."""
-        self.client.delete(PREFIX + "clock")
         leaked = Sweep(self.client, NAME).run()
         self.client.delete(*self.client.keys(PREFIX + "*"), PREFIX + "none")
         assert not leaked, leaked
@@ -190,15 +213,14 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(puts=st.sampled_from([0, 1, 99, 99]))
     def sum_up(self, puts: int) -> None:
         """Somebody sums up statistics, or dies in the middle."""
-        scripts = Scripted(self.client, PREFIX, {name: script.text for name, script in SCRIPTS.items()}, puts=puts)
         with suppress(Died):
-            asyncio.run(scripts.statistics().sum_up(hurry=True))
+            asyncio.run(Scripted(self.call, puts=puts).statistics().sum_up(hurry=True))
 
     @precondition(lambda self: self.seen % 4 == 0)  # it takes as many calls as twenty other rules
     @rule()
     def audit(self) -> None:
         """An audit finds nothing wrong, whatever was done."""
-        state = self.state()
+        state = self.last.keys
         look, split = orjson.dumps([]), [name.split(":", 2) for name in state]
         seen = [*self.call("audit_leases", look, "0")[2:]]
         runs = self.call("audit_run", "0")[1:]
@@ -233,6 +255,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # faults
 
+    @precondition(lambda self: self.seen % 16 == 0)  # what is compiled anew takes as long as fifty other steps
     @rule()
     def flush(self) -> None:
         """The server forgets all scripts."""
@@ -243,7 +266,7 @@ class StoreMachine(RuleBasedStateMachine):
     def replay(self, data: st.DataObject) -> None:
         """A call arrives once more, perhaps long after."""
         script, args, answer = data.draw(st.sampled_from(self.answered[-20:]), label="replayed")
-        before = self.state()
+        before = self.last.keys
         got = self.call(script, *args)
         if answer is None:
             return
@@ -255,11 +278,21 @@ class StoreMachine(RuleBasedStateMachine):
 
     def state(self) -> dict[str, Any]:
         """All keys, by their name without the prefix; hashes and sorted sets as dicts."""
-        found = {}
-        for name, kind, value in self.client.eval(DUMP, 0, PREFIX):
-            plain = name.decode()[len(PREFIX) :]
-            if kind in (b"hash", b"zset"):
-                found[plain] = dict(zip(value[::2], value[1::2], strict=True))
-            elif plain.split(":")[0] not in ("clock", "p", "worker"):
-                found[plain] = value
-        return {name: value for name, value in sorted(found.items()) if name.split(":")[0] not in ("w", "p", "workers")}
+        return self.view().keys
+
+    def view(self) -> View:
+        """What all keys say. Those that are what they were at the last look aren't read again."""
+        found = self.client.eval(LOOK, 0, PREFIX)
+        raw = dict(zip(found[::2], found[1::2], strict=True))
+        if raw != self.raw:
+            changed = [name for name, dump in raw.items() if self.raw.get(name) != dump]
+            answers = self.client.eval(READ, len(changed), *changed)
+            known = self.values | {name: decoded(*answer) for name, answer in zip(changed, answers, strict=True)}
+            self.raw, self.values = raw, {name: known[name] for name in sorted(raw)}
+            self.last = View({name.decode()[len(PREFIX) :]: value for name, value in self.values.items()})
+        return self.last
+
+
+def decoded(kind: bytes, value: Any) -> Any:
+    """The value of a key."""
+    return dict(zip(value[::2], value[1::2], strict=True)) if kind in (b"hash", b"zset") else value

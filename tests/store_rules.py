@@ -8,8 +8,9 @@ import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.store_machine import QUEUES, TENANTS
+from tests.parts import QUEUES, TENANTS
 from tests.store_schedules import StoreSchedules
+from tests.store_view import View
 
 amounts = st.sampled_from([0, 1, 1, 2, 3, None, None])
 tenants = st.sampled_from(TENANTS)
@@ -67,25 +68,24 @@ class StoreRules(StoreSchedules):
 
     def lasting(self) -> dict[str, Any]:
         """All that stays when somebody looks again."""
-        state = self.state()
+        state = dict(self.state())
         for name, value in state.items():
             if name.startswith("tq:"):
                 state[name] = {field: n for field, n in value.items() if field not in (b"weight", b"probe")}
         moved = ("out", "aside", "fifo", "ring", "wake")
         return {name: value for name, value in state.items() if name.split(":")[0] not in moved}
 
-    def compare_rules(self, state: dict[str, Any]) -> None:
+    def compare_rules(self, view: View) -> None:
         """Whoever stands out of line has no room, or a ticket of its in line, and somebody knows of it."""
-        known = {tenant.decode() for tenant in state.get("out", [])}
+        known = view.names("out")
         for tenant in TENANTS:
-            queues = {queue.decode() for queue in state.get(f"out:{tenant}", [])}
+            queues = view.names(f"out:{tenant}")
             assert not queues or tenant in known
-            for queue in QUEUES:
-                aside = state.get(f"aside:{queue}:{tenant}", [])
-                assert not aside or queue in queues
-                waits = self.model.count(queue, "ready", tenant=tenant)
-                if queue in queues and waits and self.model.rules.room(tenant, queue):
+            for queue, line in view.lines.items():
+                assert queue in queues or f"aside:{queue}:{tenant}" not in view.keys
+                if queue not in queues:
+                    continue
+                assert tenant not in line.ring
+                if self.model.count(queue, "ready", tenant=tenant) and self.model.rules.room(tenant, queue):
                     assert queue in self.model.fifo
-                    assert state.get(f"fifo:{queue}")
-            ring = [queue for queue in QUEUES if tenant.encode() in state.get(f"ring:{queue}", {})]
-            assert not queues.intersection(ring)
+                    assert line.fifo

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -12,9 +10,9 @@ from taskproc.codec import write_continuation
 from taskproc.ids import schedule_key
 from tests.model_limits import KINDS, limit_of
 from tests.model_schedules import Planned, Scheduled, text
-from tests.parts import Lock
+from tests.parts import QUEUES, Lock
 from tests.store_calls import BODY, StoreCalls, kept, locks, queues
-from tests.store_machine import QUEUES
+from tests.store_view import View
 
 NAMES = [("acme", "a"), ("acme", "a:ü"), ("b:ö", "a")]
 RULES = ["700", "2000"]
@@ -194,30 +192,19 @@ class StoreSchedules(StoreCalls):
 
     # looking
 
-    def compare_schedules(self, state: dict[str, Any]) -> None:
+    def compare_schedules(self, view: View) -> None:
         """Every schedule is what the model has, stands where it belongs, and knows its last runs."""
         known = self.model.schedules.known
-        assert {name[2:] for name in state if name.startswith("s:")} == known.keys()
-        for key, one in known.items():
-            record = {name.decode(): value.decode() for name, value in state[f"s:{key}"].items() if name != b"body"}
-            lines = [line.split(" ") for line in record.get("history", "").splitlines()]
-            assert [(how, *map(int, times), task) for how, *times, task in lines] == one.history
-            found = tuple(record.get(name, "") for name in ("rule", "anchor", "rev", "next", "coded", "paused", "queue"))
-            paused = "1" if one.paused else ""
-            assert found == (one.rule, one.anchor, str(one.rev), text(one.next), one.coded, paused, one.queue)
-            found = tuple(record.get(name, "") for name in ("runs", "skipped", "why", "last", "task"))
-            assert found == (str(one.runs or ""), str(one.skipped or ""), one.why, text(one.last), one.task)
+        assert view.schedules == {key: one.words() for key, one in known.items()}
         for index, at in (
             ("schedules", {one.key: one.at for one in known.values() if one.at is not None and not one.coded}),
             ("coded", {one.key: one.at for one in known.values() if one.at is not None and one.coded}),
             ("over", {one.key: one.over for one in known.values() if one.over is not None}),
         ):
-            assert {key.decode(): float(score) for key, score in state.get(index, {}).items()} == at
+            assert view.scores(index) == at
         for tenant in {tenant for tenant, _ in NAMES}:
-            members = {member.decode() for member in state.get(f"ts:{tenant}", {})}
-            assert members == {f"{one.id}\0{one.key}" for one in known.values() if one.tenant == tenant}
-        limits = {name.decode(): int(value) for name, value in state.get("slimits", {}).items()}
-        assert limits == self.model.schedules.most
+            assert view.names(f"ts:{tenant}") == {f"{one.id}\0{one.key}" for one in known.values() if one.tenant == tenant}
+        assert view.scores("slimits") == self.model.schedules.most
 
 
 def body_of(given: Scheduled) -> bytes:

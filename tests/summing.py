@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import orjson
-import redis
 
-from taskproc.store.lua import load
 from taskproc.store.statistics import Statistics
 
 ENDS = ("done", "failed", "cancelled", "retried")
@@ -51,14 +50,11 @@ class Died(Exception):
 
 
 class Scripted:
-    """The scripts of statistics on a plain client. Whoever uses it dies before it writes more than ``puts`` parts."""
+    """The scripts of statistics, by a call that takes a name and arguments. Whoever uses it dies before it writes more than
+    ``puts`` parts."""
 
-    def __init__(
-        self, client: redis.Redis, prefix: str, texts: dict[str, bytes] | None = None, *, puts: int = 10**9
-    ) -> None:
-        self._client = client
-        self._prefix = prefix
-        self._texts = texts or {}
+    def __init__(self, call: Callable[..., Any], *, puts: int = 10**9) -> None:
+        self._call = call
         self._puts = puts
 
     def __getattr__(self, name: str) -> Any:
@@ -67,8 +63,7 @@ class Scripted:
                 self._puts -= 1
                 if self._puts < 0:
                     raise Died
-            text = self._texts.get(name) or load(name).text
-            return self._client.eval(text, 1, self._prefix + "~", self._prefix, *args)
+            return self._call(name, *args)
 
         return call
 

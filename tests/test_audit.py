@@ -17,17 +17,15 @@ from tests.commands import of, quick
 from tests.damage import DAMAGES, HOLDER, TOTAL, Damage, Scene
 from tests.harness import FAR, Instance, counters
 from tests.proxy import Cut, Proxy
-from tests.store_machine import DUMP
+from tests.store_machine import READ
 from tests.watching import fired, state_of
 
 
 def dump(instance: Instance) -> Any:
     """All that is stored, but for what is remembered of calls."""
-    return sorted(
-        (name, sorted(value) if kind in (b"set", b"hash") else value)
-        for name, kind, value in instance.client.eval(DUMP, 0, f"{{{instance.name}}}:")
-        if b":p:" not in name
-    )
+    names = sorted(name for name in instance.client.keys(f"{{{instance.name}}}:*") if b":p:" not in name)
+    found = zip(names, instance.client.eval(READ, len(names), *names), strict=True)
+    return [(name, sorted(value) if kind in (b"set", b"hash") else value) for name, (kind, value) in found]
 
 
 def told(report: AuditReport, kind: str, words: str = "") -> bool:

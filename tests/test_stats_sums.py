@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from taskproc.store import statistics as store
-from tests.direct import SCRIPTS, Direct, group
+from tests.direct import Direct, group
 from tests.summing import Died, Scripted, sum_of
 
 START = 1_700_000_000 // 60 * 60
@@ -17,7 +17,7 @@ HOUR = 1_700_000_000 // 3600 * 3600
 
 def scripts(direct: Direct, puts: int = 10**9) -> Scripted:
     """The scripts of statistics, at the test's time."""
-    return Scripted(direct.client, direct.prefix, {name: script.text for name, script in SCRIPTS.items()}, puts=puts)
+    return Scripted(direct.call, puts=puts)
 
 
 def sum_up(direct: Direct, *, hurry: bool = True) -> bool:
