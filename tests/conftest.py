@@ -27,6 +27,8 @@ from tests.sweep import Sweep
 
 # Their asserts are to tell as much as those of tests.
 pytest.register_assert_rewrite(
+    "tests.model_purge",
+    "tests.model_turns",
     "tests.store_calls",
     "tests.store_control",
     "tests.store_machine",

@@ -13,6 +13,7 @@ from hypothesis.stateful import precondition, rule
 from taskproc.codec import read_body
 from taskproc.keys import SCHEMA
 from tests.model_limits import limit_of
+from tests.model_turns import SHAPES, Shape, Turn, in_full, rooms_left, turns_of
 from tests.parts import QUEUES, TENANTS, Batch, Continuation, Lock, Made, Task
 from tests.store_machine import PREFIX, StoreMachine, queues
 
@@ -176,17 +177,20 @@ class StoreCalls(StoreMachine):
 
     # workers
 
-    @rule(data=st.data(), tenant=tenants, queue=queues, staged=st.booleans(), worker=st.sampled_from(["w1", "w2"]))
-    def crowd(self, data: st.DataObject, tenant: str, queue: str, staged: bool, worker: str) -> None:
+    @rule(data=st.data(), tenant=tenants, queue=queues, staged=st.booleans(), worker=st.sampled_from(["w1", "w2"]),
+          shape=st.sampled_from(SHAPES))  # fmt: skip
+    def crowd(self, data: st.DataObject, tenant: str, queue: str, staged: bool, worker: str, shape: Shape) -> None:
         """More than limits let run at once."""
         self.create(tenant, [(queue, 0, False, None)] * 7, [], "", staged, "")
-        self.step(data, worker, 6, [queue, *(other for other in QUEUES if other != queue)], 2)
+        self.step(data, worker, 3 if shape else 6, [queue, *(other for other in QUEUES if other != queue)], 2, shape)
 
     @rule(data=st.data(), worker=st.sampled_from(["w1", "w2"]), want=st.integers(0, 4), served=st.permutations(QUEUES),
-          most=st.integers(1, 2))  # fmt: skip
-    def step(self, data: st.DataObject, worker: str, want: int, served: list[str], most: int) -> None:
+          most=st.integers(1, 2), shape=st.sampled_from(SHAPES))  # fmt: skip
+    def step(
+        self, data: st.DataObject, worker: str, want: int, served: list[str], most: int, shape: Shape = None
+    ) -> None:  # fmt: skip
         """A worker settles some of what it holds and claims more; then the same step arrives once more."""
-        me, queue_names = self.workers[worker], served[:most]
+        me, places = self.workers[worker], turns_of(served, want, shape) if shape else served[:most]
         me["seq"] += 1
         token = f"{me['id']}{me['seq']}"
         held = sorted((t.member, t.id) for t in self.model.tasks.values() if t.member[32:54] == me["id"])
@@ -210,11 +214,11 @@ class StoreCalls(StoreMachine):
             if verb:
                 error = '{"attempt":1,"type":"E"}' if verb in ("retry", "dead") else "j7" if verb == "done" else ""
                 group[4].append((len(group[3]), verb, delay, error, 0))
-        names, told = orjson.dumps(queue_names), orjson.dumps(list(groups.values()))
+        names, told = orjson.dumps(places), orjson.dumps(list(groups.values()))
         args = (SCHEMA, me["id"], me["seq"], LEASE, want, names, told, (1, 1, 2)[me["seq"] % 3])
         answer = self.call("step", *args)
         self.settle_in_model(list(groups.values()), stale, answer)
-        self.claim_in_model(answer, token, want, queue_names)
+        self.claim_in_model(answer, token, want, in_full(places, want))
         again = self.call("step", *args)
         assert sorted(again[5]) == sorted(answer[5])
         assert ids_of(again) == ids_of(answer)
@@ -238,10 +242,10 @@ class StoreCalls(StoreMachine):
                 settled.append((task, verb, delay))
             self.model.settle_group(settled)
 
-    def claim_in_model(self, answer: list[Any], token: str, want: int, queue_names: list[str]) -> None:
-        """What a step has claimed: as much as there was, from the first queues first."""
-        left, us = 0 if self.model.paused else want, self.us
-        claimed: Counter[str] = Counter()
+    def claim_in_model(self, answer: list[Any], token: str, want: int, turns: list[Turn]) -> None:
+        """What a step has claimed: as much as there was, by turns."""
+        us = self.us
+        claimed: list[str] = []
         for queue, tenant, batch, _, bodies in answer[7]:
             for stored in bodies:
                 task = self.model.tasks[batch.decode() + stored[:10].decode()]
@@ -255,16 +259,12 @@ class StoreCalls(StoreMachine):
                 self.model.limits.start(task.limit, us)
                 task.state, task.member, task.deadline = "running", task.id + token, self.model.now + LEASE
                 task.claimed_at = self.model.now
-                claimed[queue.decode()] += 1
-        assert sum(claimed.values()) <= left
+                claimed.append(queue.decode())
         ready = [t for t in self.model.tasks.values() if t.state == "ready"]
         ready = [t for t in ready if self.model.rules.room(t.batch.tenant, t.queue) > 0]
-        free = Counter(t.queue for t in ready if not t.limit)
-        for at, queue in enumerate(queue_names):  # what nothing holds up goes first by queue, and as far as there is room
-            assert not free[queue] or not any(claimed[later] for later in queue_names[at + 1 :])
-            assert not free[queue] or sum(claimed.values()) == left
-        if sum(claimed.values()) < left and not answer[8]:
-            waiting = [t for t in ready if t.queue in queue_names]
+        rooms = rooms_left(claimed, turns, 0 if self.model.paused else want, {t.queue for t in ready if not t.limit})
+        waiting = [t for t in ready if t.queue in rooms and rooms[t.queue] > 0]
+        if waiting and not answer[8]:
             due = self.client.zrange(PREFIX + "delayed", 0, -1)  # what waits for a time goes on with the next promotion
             assert not [t for t in waiting if self.model.free(t.limit, us) > 0 and f"!{t.limit}".encode() not in due]
 

@@ -186,6 +186,8 @@ def test_a_tenant_that_has_something_is_not_deleted(direct: Direct) -> None:
     assert direct.once("purge_batches", "acme", 0) == [b"ok", b"", 1, 1]
     assert direct.counters(batch)[0] == "cancelled"
     assert direct.settle(held) == []
+    with direct.unchanged():
+        assert direct.once("purge_tenant", "acme") == [b"busy"]
     assert direct.once("purge_batches", "acme", 0) == [b"ok", batch.encode(), 0, 1]
     direct.single()
     with direct.unchanged():
