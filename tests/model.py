@@ -368,7 +368,9 @@ class Model:
     def rescue(self) -> int:
         """Tasks whose lease has run out become ready, or are cancelled when they were to stop."""
         late = [task for task in self.tasks.values() if task.state == "running" and task.deadline <= self.now]
-        for task in late:
+        late.sort(key=lambda task: (task.deadline, task.member))
+        places = list(dict.fromkeys((task.batch.id, task.queue) for task in late))
+        for task in sorted(late, key=lambda task: places.index((task.batch.id, task.queue))):
             self.settle(task, "expired", 0)
         return len(late)
 
