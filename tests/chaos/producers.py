@@ -89,7 +89,7 @@ async def against_the_model(part: int, server: Server, trial: Trial) -> Result:
 
     def run() -> int:
         with server.client() as client:
-            return compare(client, trial.times(420, 20), trial.seed + part, 200 if trial.long else 50)
+            return compare(client, trial.times(390, 20), trial.seed + part, 200 if trial.long else 50)
 
     result = Result()
     result.faults = await asyncio.to_thread(run)
