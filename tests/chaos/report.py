@@ -79,7 +79,7 @@ def page(run: dict[str, Any]) -> str:
     """The page."""
     told, ordeals = run["about"], run["ordeals"]
     lines = [HEAD, (
-        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, two ordeals at a time and those"
+        f"{told['form'].capitalize()} form, seed {told['seed']}, {told['seconds']:.0f} s, three ordeals at a time and those"
         " that mostly wait beside them, on"
         f" {told['cores']} cores; {told['server'].split(' sha')[0]}, redis-py {told['redis-py']}, hiredis {told['hiredis']},"
         f" Python {told['python']}, {told['os']}. The same choices again:"
