@@ -251,3 +251,16 @@ async def test_a_processor_that_enqueues_alone_can_read(instance: Instance) -> N
         await proc.run_until_idle()
         assert isinstance(reader, TaskProcessor)
         assert numbers(await last_hour(reader.tenant("acme"))) == (2, 0, 0, 0)
+
+
+async def test_a_spoiled_body_that_tells_of_any_size_holds_nothing_up(instance: Instance) -> None:
+    async with instance.open() as proc:
+        batch = await proc.enqueue_batch("default", "acme", noops(2))
+        name = f"{{{instance.name}}}:b:{batch}:r:default"
+        stored = instance.client.lindex(name, 0)
+        instance.client.lset(name, 0, stored[:10] + b'*{"z":18446744073709551616}\n' + stored[11:])
+        async with instance.worker():
+            info = await proc.wait_batch(batch, 20)
+        assert (info.done, info.failed) == (1, 1)
+        [letter] = await proc.get_dead_tasks()
+        assert letter.id == f"{batch}{stored[:10].decode()}"

@@ -22,6 +22,9 @@ MESSAGE, TRACEBACK = 2_000, 4_000
 PLAIN_HEAD = 11
 """Bytes of a plain body before its payload."""
 
+LARGEST = 2**32
+"""More bytes no payload has, whatever a spoiled body says: a step with more than 10^15 would be refused."""
+
 LONGEST_MS = int(LONGEST.total_seconds() * 1000)
 
 Verb = tuple[object, ...]
@@ -110,7 +113,7 @@ def brought(execution: Execution) -> tuple[str, int]:
     claims = execution.claims
     since_us = (body.number("r") or body.number("c")) * 1000 or claims.created_us
     wait = mark(claims.claimed_ms * 1000 - since_us) if claims.claimed_ms else NONE
-    return wait, body.number("z") if body.stub else len(body.payload)
+    return wait, min(body.number("z"), LARGEST) if body.stub else len(body.payload)
 
 
 def verb_of(outcome: outcomes.Outcome, execution: Execution) -> Verb:
