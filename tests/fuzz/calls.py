@@ -32,6 +32,8 @@ async def group(world: World, numbers: Sequence[int]) -> None:
         for number in numbers:
             await one(world, instance, proc, number, target)
         await proc.resume()
+        for tenant in await proc.get_tenants(take=1_000):
+            await proc.resume_tenant(tenant.tenant)
         await timing.end(proc)
         await drain(instance)
         handlers_ran = sum(handlers.ran[task] for task in healthy)
