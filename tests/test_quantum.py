@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from taskproc.store.work import Claims
+from taskproc.store.work import Claims, Work
 from taskproc.worker.execution import Execution
 from taskproc.worker.quantum import AT_ONCE, LONG_MS, SHORT_US, STREAK, Quantum
 from taskproc.worker.settler import Entry
@@ -107,6 +107,8 @@ async def test_a_worker_gives_several_at_once_after_short_tasks_and_one_beside_a
 ) -> None:
     told, plain = list[int](), Quantum.at_once
     monkeypatch.setattr(Quantum, "at_once", lambda self, now_ms: told.append(plain(self, now_ms)) or told[-1])
+    asked, ask = list[int](), Work.ask
+    monkeypatch.setattr(Work, "ask", lambda self, *given: asked.append(self.at_once) or ask(self, *given))
     monkeypatch.setattr("taskproc.worker.quantum.SHORT_US", 60_000_000)  # a busy machine is not what is looked at
     monkeypatch.setattr("taskproc.worker.quantum.LONG_MS", 500)
 
@@ -124,6 +126,9 @@ async def test_a_worker_gives_several_at_once_after_short_tasks_and_one_beside_a
     async with instance.open() as proc, instance.worker(max_workers=32):
         long = 0
         assert AT_ONCE in await short_ones()
+        asked.clear()
+        await until(lambda: asked)
+        assert set(asked) == {1}, "what comes after a rest may be of another kind"
         batch = await proc.enqueue_batch("default", "acme", lambda b: [b.enqueue(handlers.step, 60.0, "long")])
         [started] = await instance.wait_records(1, "start", tag="long")
         await until(lambda: instance.now() - started["at"] > 0.6)

@@ -200,6 +200,7 @@ class Fetcher:
     async def _wait(self, want: int) -> None:
         if want and not self._slots.busy:
             self._quantum.rest()
+            self._work.at_once = 1
         if want and not self.paused:
             if self._turns is not None:
                 await self._marker.only(self._turns.open(self._slots.free))
