@@ -44,6 +44,7 @@ class Timing:
     def __init__(self, field: Field, proc: TaskProcessor, lines: Sequence[Line], late: int = 60_000) -> None:
         self.field, self.proc, self.lines, self.late = field, proc, lines, late
         self.dark: list[Span] = []
+        self.returns: list[float] = []
 
     def now(self) -> float:
         """The server's time in ms."""
@@ -57,9 +58,10 @@ class Timing:
         self.began = self.now()
 
     async def end(self) -> None:
-        """Wait for an occurrence of each that is due after now, then end them all; all their tasks come to their end."""
-        ended, short = self.now(), [line for line in self.lines if line.step < SLOW * 1_000]
-        await until(lambda: self._later(ended) >= {line.id for line in short}, 30)
+        """Wait for an occurrence of each that is due after now and all darkness, then end them; all tasks come to an end."""
+        ended = max([self.now(), *(over for _, over in self.dark)])
+        short = {line.id for line in self.lines if line.step < SLOW * 1_000}
+        await until(lambda: self._later(ended) >= short, 30)
         for line, tenant in zip(self.lines, cycle(TENANTS), strict=False):
             await self.proc.pause_schedule(line.id, tenant)
         await until(self.field.quiet, 30)
@@ -81,7 +83,9 @@ class Timing:
 
     def judge(self, slack: float) -> None:
         """Hold what was recorded against what ought to have been."""
-        Judge(self.field.result, self.began, self.ended, self.dark, slack, self.late).hold(self.lines, self.ticks())
+        judge = Judge(self.field.result, self.began, self.ended, self.dark, slack, self.late)
+        judge.hold(self.lines, self.ticks())
+        judge.recovered(self.returns, self.ticks())
 
 
 @asynccontextmanager
@@ -150,7 +154,8 @@ async def outage(timing: Timing, nursery: Nursery, seconds: float) -> None:
     await asyncio.sleep(seconds)
     crew(nursery)
     await until(lambda: serving(timing.field, nursery), 30)
-    timing.dark.append((began, timing.now()))
+    timing.returns.append(timing.now())
+    timing.dark.append((began, timing.returns[-1]))
 
 
 async def wrong_clocks(server: Server, trial: Trial) -> Result:
@@ -187,7 +192,8 @@ async def struck(book: Server, trial: Trial) -> Result:
             await fault(server)
             result.faults += 1
             if fault is restart:
-                timing.dark.append((began, timing.now() + RECONNECTED))
+                timing.returns.append(timing.now())
+                timing.dark.append((began, timing.returns[-1] + RECONNECTED))
     return result
 
 

@@ -106,11 +106,18 @@ class Judge:
                     one.begun = record["at"] * 1000
         for line in lines:
             self._line(line, found[line.id])
-        made = sorted(one.made for fired in found.values() for one in fired.values())
-        self.result.recoveries += [next(at for at in made if at >= span[1]) / 1000 - span[1] / 1000 for span in self.dark]
         self.result.notes["occurrences p99 after their time, ms"] = percentile(self.drifts, 99)
         self.result.notes["latest, ms"] = max(self.drifts, default=0.0)
         self.result.notes["the machine's longest pause, ms"] = self.slack
+
+    def recovered(self, returns: Sequence[float], records: Sequence[Record]) -> None:
+        """Note how long after each return of what was gone the first task was made."""
+        for moment in returns:
+            later = [record["made"] for record in records if record["made"] >= moment]
+            if later:
+                self.result.recoveries.append((min(later) - moment) / 1000)
+            else:
+                self._fail(f"nothing was fired after the return {moment - self.began:.0f} ms after the start")
 
     def _line(self, line: Line, fired: dict[int, Fired]) -> None:
         mine = {due: one for due, one in fired.items() if self.began < due <= self.ended}
