@@ -28,13 +28,13 @@ async def test_a_task_costs_little_more_than_its_call(instance: Instance) -> Non
 
         async def us_more() -> float:
             await fill(proc, handlers.noop, 10_000)
-            began = time.perf_counter()
+            began = time.process_time()
             for _ in range(10_000):
                 await handlers.noop()
-            direct = time.perf_counter() - began
-            began = time.perf_counter()
+            direct = time.process_time() - began
+            began = time.process_time()
             assert await proc.run_until_idle() == 10_000
-            return (time.perf_counter() - began - direct) / 10_000 * 1e6
+            return (time.process_time() - began - direct) / 10_000 * 1e6
 
         await in_time(us_more, 50)
 

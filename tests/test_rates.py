@@ -179,7 +179,7 @@ async def test_a_handler_that_is_told_to_wait_holds_up_its_key_or_all_of_it(inst
     assert info.done == 6
     assert len(starts) == 7
     held = [r for r in starts if r["tag"] in (("slow",) if keyed else ("first", "slow", "fast"))]
-    assert 0.55 <= held[1]["at"] - held[0]["at"] <= 1.0
+    assert 0.55 <= held[1]["at"] - held[0]["at"] <= 5, "and not by the next poll"
     assert held[1]["id"] == held[0]["id"]
     assert {r["attempt"] for r in starts} == {1}
     if keyed:
