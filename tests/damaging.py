@@ -37,9 +37,8 @@ def broken(instance: Instance, *parts: str) -> Iterator[None]:
 def forgotten(instance: Instance, *parts: str) -> Iterator[None]:
     """At the end of the block, all keys with one of some names are deleted: their accounts don't come right any more."""
     yield
-    stored = instance.keys()
-    for name in stored:
-        if any(part.encode() in name for part in parts):
+    for part in parts:
+        for name in instance.names(part):
             instance.client.delete(name)
     for index in ("tenants", "idle", "ring:default"):
         instance.client.zrem(key(instance, index), *parts)

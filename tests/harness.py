@@ -124,8 +124,9 @@ class Instance:
         return sorted(name for name in self.client.scan_iter(f"{{{self.name}}}:*", count=1000) if name not in stay)
 
     def names(self, part: str = "", less: str | None = None) -> list[str]:
-        """The names of its keys that have a part, and not another."""
-        return [name for name in map(bytes.decode, self.keys()) if part in name and (less is None or less not in name)]
+        """The names of its keys that have a part behind the instance's own name, which is random, and not another."""
+        owns = [(name, name.partition("}")[2]) for name in map(bytes.decode, self.keys())]
+        return [name for name, own in owns if part in own and (less is None or less not in own)]
 
     def belonging(self, batch_id: str) -> list[str]:
         """What a batch's keys are called after its id; that of its record is an empty text."""

@@ -40,9 +40,7 @@ def run(name: str, environment: dict[str, str], arguments: list[str]) -> dict[st
     """All tests in one way, and those that failed again; how it ended."""
     began = time.monotonic()
     done = pytest(environment, arguments)
-    failed = [
-        line.split(" - ")[0].split(" ", 1)[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))
-    ]
+    failed = named(done.stdout)
     last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()[-200:]
     if done.returncode != 0:
         TOLD.mkdir(exist_ok=True)
@@ -56,6 +54,12 @@ def run(name: str, environment: dict[str, str], arguments: list[str]) -> dict[st
     }
     print(f"{name:<32} {'passed' if found['passed'] else 'FAILED'}  {found['seconds']:.0f} s  {last}", flush=True)
     return again(found, environment) if failed else found
+
+
+def named(told: str) -> list[str]:
+    """The tests that pytest's closing summary names."""
+    summary = told.rpartition("= short test summary info =")[2]
+    return [line.split(" - ")[0].split(" ", 1)[1] for line in summary.splitlines() if line.startswith(("FAILED ", "ERROR "))]
 
 
 def again(found: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:

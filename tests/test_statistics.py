@@ -180,7 +180,7 @@ async def test_a_worker_sums_up_by_itself(instance: Instance) -> None:
         batch_id = await proc.enqueue_batch("default", "acme", noops(10))
         await proc.wait_batch(batch_id, 10)
         await until(lambda: instance.names("sum:h:"), 20)
-        await until(lambda: not instance.names("}:stats"), 20)
+        await until(lambda: not instance.names(":stats"), 20)
 
 
 async def test_history_ends_as_the_options_say(instance: Instance) -> None:
