@@ -36,7 +36,7 @@ for i = 5, #ARGV do
     local span, start, field = string.match(member, '^(%w):(%d+)\n(.*)$')
     if string.match(field, '%z(.*)$') == tenant then
       n = redis.call('HDEL', key(P, 'sum', span, start), field)
-      redis.call('HINCRBY', key(P, 'sums'), 'entries', -n)
+      redis.call('HINCRBY', key(P, 'sums'), 'entries', 0 - n)
     end
   elseif kind == 'rate' then
     n = redis.call('DEL', key(P, 'rate', member))

@@ -14,6 +14,7 @@ from tests import handlers, limited
 from tests.building import naps, noops
 from tests.direct import Direct
 from tests.harness import MODES, Instance
+from tests.servers import KINDS, running
 from tests.tenancy import ODD, bury, fill, healthy, places
 
 
@@ -246,3 +247,17 @@ def test_schedules_that_are_gone_end_no_purge_late(direct: Direct) -> None:
     member = "id\0" + "s" * 22
     direct.client.zadd(direct.key("ts", "acme"), {member: 0, "broken": 0})
     assert direct.once("purge_schedules", "acme") == [b"ok", 2, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_that_another_purge_has_deleted_end_no_purge_and_no_pruning(kind: str) -> None:
+    """Redis takes no -0 for a number, other than Valkey."""
+    with running(kind) as server:
+        direct = Direct(server, "sums")
+        direct.client.hset(direct.key("sum", "m", "60"), "default\0acme", 1)
+        direct.client.zadd(direct.key("periods", "m"), {"60": 60})
+        direct.client.hset(direct.key("sums"), "entries", 1)
+        for there in (1, 0):
+            assert direct.once("purge_loose", "acme", "sum", "m:60\ndefault\0acme") == [b"ok", there]
+        assert direct.call("stats_prune", 0, 0, 0, 100) == [b"ok", 1]
+        assert direct.close() == []

@@ -68,6 +68,7 @@ def put(line: str) -> Callable[[str], str]:
         ("step", put("redis.call('GET', kye)"), "kye is not declared"),
         ("step", put("redis.call('GET', key(P, 'other'))"), "key('other') is not in keys.py"),
         ("step", put("redis.call('PUBLISH', P .. 'news', '')"), "P .. 'news' is neither"),
+        ("step", put("redis.call('DECRBY', KEYS[1], -#ARGV)"), "a minus sign before a number that may be 0"),
         ("step", put("redis.call('PING')\n" * 80), "lines of code; at most"),
         ("batch_get", swap("-- Includes: guard", "-- Includes: guard, wake"), "its header includes"),
         ("include/wake", swap("-- ", ""), "it must begin with a comment"),

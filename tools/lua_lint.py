@@ -22,6 +22,9 @@ LONGEST_SCRIPT, LONGEST_INCLUDE = 80, 40
 FIRST_LINE = "local slot = KEYS[1]"
 
 
+MINUS = "a minus sign before a number that may be 0 gives -0, which Redis refuses (Valkey doesn't): subtract it from 0"
+
+
 class Scope:
     """Names that are declared in a block, and which of them are used."""
 
@@ -108,12 +111,26 @@ class Names:
                 if node.between_brackets:
                     self.visit(node.key)
                 self.visit(node.value)
+            case astnodes.Call():
+                if any(map(may_be_minus_zero, node.args)) and not is_of_string(node.func):
+                    self.found.append(MINUS)
+                self.visit([node.func, *node.args])
             case astnodes.Node():
                 for child in vars(node).values():
                     self.visit(child)
             case list():
                 for child in node:
                     self.visit(child)
+
+
+def may_be_minus_zero(node: object) -> bool:
+    """Whether it is a negated value that is not written out."""
+    return isinstance(node, astnodes.UMinusOp) and not isinstance(node.operand, astnodes.Number)
+
+
+def is_of_string(node: object) -> bool:
+    """Whether it is a function of Lua's string library, which take -0 as 0."""
+    return isinstance(node, astnodes.Index) and isinstance(node.value, astnodes.Name) and node.value.id == "string"
 
 
 def code_lines(source: str) -> list[str]:

@@ -7,9 +7,9 @@ local function audit_remaining(P, now_ms, b, there)
   redis.call('HINCRBY', record, 'remaining', diff)
   if diff * off > 0 and math.abs(off) >= math.abs(diff) then return 'counter' end
   if diff < 0 then
-    redis.call('HINCRBY', record, 'failed', -diff)
+    redis.call('HINCRBY', record, 'failed', 0 - diff)
     b.failed = b.failed - diff
-    tenant_settle(P, now_ms, b.tenant, -diff, -diff, 0)
+    tenant_settle(P, now_ms, b.tenant, 0 - diff, 0 - diff, 0)
     return 'lost'
   end
   redis.call('HINCRBY', record, 'total', diff)

@@ -2,7 +2,7 @@
 local function claim_split(P, c, q, seg, b, plan, found)
   local batch, list, rest = string.sub(seg, 1, 22), key(P, 'b', seg, 'r', q), found.rest
   if plan.popped > 0 then redis.call('LPOP', list, plan.popped) end
-  if found.tombs > 0 and redis.call('HINCRBY', key(P, 'b', batch), found.field, -found.tombs) == 0 then
+  if found.tombs > 0 and redis.call('HINCRBY', key(P, 'b', batch), found.field, 0 - found.tombs) == 0 then
     redis.call('HDEL', key(P, 'b', batch), found.field)
   end
   claim_note(c, q, batch, b, plan.taken)

@@ -2,6 +2,6 @@
 local function dead_rid(P, b, q, ids)
   redis.call('ZREM', key(P, 'b', b.id, 'x', q), unpack(ids))
   redis.call('HDEL', key(P, 'b', b.id, 'w'), unpack(ids))
-  waits_in(P, q, b.tenant, 'dead', -#ids)
+  waits_in(P, q, b.tenant, 'dead', 0 - #ids)
   dead_index(P, q, b.id, b.state == 'open')
 end

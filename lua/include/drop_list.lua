@@ -13,10 +13,10 @@ local function drop_list(P, b, seg, kind, q)
     if n > 0 then unready(P, q, b.tenant, n) end
   elseif kind == 'd' then
     redis.call('ZREM', key(P, 'delayed'), seg .. ':' .. q)
-    if n > 0 then waits_in(P, q, b.tenant, 'delayed', -n) end
+    if n > 0 then waits_in(P, q, b.tenant, 'delayed', 0 - n) end
   else
     redis.call('ZREM', key(P, 'dead', q), b.id)
-    if n > 0 then waits_in(P, q, b.tenant, 'dead', -n) end
+    if n > 0 then waits_in(P, q, b.tenant, 'dead', 0 - n) end
   end
   return n
 end

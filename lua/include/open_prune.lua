@@ -6,7 +6,7 @@ local function open_prune(P, batch, q, before)
     local stored = redis.call('HMGET', bodies, unpack(ids))
     redis.call('ZREM', dead, unpack(ids))
     redis.call('HDEL', bodies, unpack(ids))
-    waits_in(P, q, redis.call('HGET', key(P, 'b', batch), 'tenant'), 'dead', -#ids)
+    waits_in(P, q, redis.call('HGET', key(P, 'b', batch), 'tenant'), 'dead', 0 - #ids)
     for _, entry in ipairs(stored) do
       if entry then forget(P, batch, string.sub(entry, #q + 2)) end
     end

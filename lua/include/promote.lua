@@ -23,7 +23,7 @@ local function promote(P, now_ms, member, n)
     if not b[1] then error('its batch is gone') end
     redis.call('ZREM', waiting, unpack(ids))
     redis.call('HDEL', bodies_key, unpack(ids))
-    waits_in(P, q, b[1], 'delayed', -#ids)
+    waits_in(P, q, b[1], 'delayed', 0 - #ids)
     local heads, tails = {}, {}
     for i, id in ipairs(ids) do
       local body = body_named(string.sub(bodies[i] or '', #q + 2), id)

@@ -7,7 +7,7 @@ local function ready_rid(P, b, q, seg, places, upto)
   if upto and not strict then
     redis.call('LPOP', list, upto)
     local empty = upto - #places
-    if empty > 0 and redis.call('HINCRBY', record, field, -empty) == 0 then redis.call('HDEL', record, field) end
+    if empty > 0 and redis.call('HINCRBY', record, field, 0 - empty) == 0 then redis.call('HDEL', record, field) end
   else
     for _, place in ipairs(places) do redis.call('LSET', list, place, '') end
     redis.call('HINCRBY', record, field, #places)

@@ -8,7 +8,7 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   if not b.state then return 0, 0, 0 end
   redis.call('HINCRBY', record, 'us', p.us)
   if not live then
-    redis.call('HINCRBY', record, 'zombies', -#p.members)
+    redis.call('HINCRBY', record, 'zombies', 0 - #p.members)
     p.ended = {done = 0, failed = 0, cancelled = b.state == 'cancelled' and #p.members or 0, retried = 0}
     return 0, 0, 0
   end
@@ -30,7 +30,7 @@ local function settle_batch(P, now_ms, us, p, entries, stopped)
   local ended = count.done + count.failed + count.cancelled
   if count.failed > 0 then b.failed = redis.call('HINCRBY', record, 'failed', count.failed) end
   if count.cancelled > 0 then redis.call('HINCRBY', record, 'cancelled', count.cancelled) end
-  if ended > 0 then b.remaining = redis.call('HINCRBY', record, 'remaining', -ended) end
+  if ended > 0 then b.remaining = redis.call('HINCRBY', record, 'remaining', 0 - ended) end
   if count.failed > 0 and b.state == 'running' and fail_reached(b, b.failed) then
     batch_stop(P, now_ms, us, b)
   elseif ended > 0 and b.remaining == 0 and b.state == 'running' then

@@ -5,7 +5,7 @@ local function stats_drop(P, span, before, n)
   for _, start in ipairs(found) do
     local name = key(P, 'sum', span, start)
     redis.call('ZREM', index, start)
-    redis.call('HINCRBY', key(P, 'sums'), 'entries', -redis.call('HLEN', name))
+    redis.call('HINCRBY', key(P, 'sums'), 'entries', 0 - redis.call('HLEN', name))
     redis.call('UNLINK', name)
   end
   return #found

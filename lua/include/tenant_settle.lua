@@ -4,7 +4,7 @@ local function tenant_settle(P, now_ms, tenant, n, failed, cancelled, retried)
   if failed ~= 0 then redis.call('HINCRBY', t, 'failed', failed) end
   if cancelled ~= 0 then redis.call('HINCRBY', t, 'cancelled', cancelled) end
   if retried and retried ~= 0 then redis.call('HINCRBY', t, 'retried', retried) end
-  if n ~= 0 and redis.call('HINCRBY', t, 'remaining', -n) == 0 then
+  if n ~= 0 and redis.call('HINCRBY', t, 'remaining', 0 - n) == 0 then
     redis.call('ZADD', key(P, 'idle'), now_ms, tenant)
   end
 end

@@ -3,8 +3,8 @@
 local function unready(P, q, tenant, n)
   local tq = key(P, 'tq', q, tenant)
   local claimed = tonumber(redis.call('HGET', tq, 'claimed') or 0)
-  redis.call('HINCRBY', key(P, 'q', q), 'pushed', -n)
-  if redis.call('HINCRBY', tq, 'pushed', -n) <= claimed then
+  redis.call('HINCRBY', key(P, 'q', q), 'pushed', 0 - n)
+  if redis.call('HINCRBY', tq, 'pushed', 0 - n) <= claimed then
     redis.call('ZREM', key(P, 'ring', q), tenant)
     redis.call('UNLINK', key(P, 'lane', q, tenant))
   end
