@@ -22,11 +22,18 @@ SLOWEST = {"enqueue": 0.35, "drain": 0.25}
 """The shares of the yardstick's rates below which something is wrong; the figures are in the README."""
 
 
+def told(module: str, *arguments: object, timeout: float = 200) -> str:
+    """What a program of the benchmarks prints."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def compare(server: Server) -> dict[str, list[float]]:
     """All rates of a short run."""
-    command = [sys.executable, "-m", "benchmarks.first", "--tasks", "10000", "--rounds", "3", "--json"]
-    done = subprocess.run([*command, "--redis", server.url], cwd=ROOT, capture_output=True, check=True, timeout=50)
-    found: dict[str, list[float]] = json.loads(done.stdout)
+    rounds = ("--tasks", 10_000, "--rounds", 3, "--json", "--redis", server.url)
+    found: dict[str, list[float]] = json.loads(told("benchmarks.first", *rounds, timeout=50))
     return found
 
 
@@ -60,29 +67,21 @@ async def test_a_hundred_tasks_one_by_one(alone_instance: Instance) -> None:
 @pytest.mark.timeout(400)
 def test_the_suite_of_benchmarks_runs(tmp_path: Path) -> None:
     values = tmp_path / "values.json"
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "contest", "--peers", "taskproc,yardstick"]
+    contest = ("--quick", "--only", "contest", "--peers", "taskproc,yardstick", "--json", values)
     for _ in range(3):  # on a busy machine a worker may begin when the others have done most of it
-        done = subprocess.run(
-            [*command, "--json", values], cwd=ROOT, capture_output=True, text=True, timeout=200, check=True
-        )
-        if "too few to measure" not in done.stdout:
+        shown = told("benchmarks", *contest)
+        if "too few to measure" not in shown:
             break
-    assert "one enqueue_task over a bare EVALSHA" in done.stdout
-    assert "Not counted" not in done.stdout
-    chart = [sys.executable, "-m", "benchmarks.chart", values, tmp_path]
-    subprocess.run(chart, cwd=ROOT, check=True, timeout=60)
+    assert "one enqueue_task over a bare EVALSHA" in shown
+    assert "Not counted" not in shown
+    told("benchmarks.chart", values, tmp_path, timeout=60)
     assert ">taskproc<" in (tmp_path / "drain.svg").read_text()
 
 
 @pytest.mark.timeout(240)
 def test_schedules_are_measured() -> None:
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "schedules"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=True)
-    told = {
-        name.strip(): value.split()[0]
-        for name, _, value in (line.partition("│") for line in done.stdout.splitlines())
-        if value
-    }
-    assert float(told["1,000 due at once, 2 workers: seconds until all have run"]) < 60
-    assert float(told["an occurrence: Redis commands"]) < 60
-    assert {"idle, 10,000 stored: Redis commands/s", "upserts/s, 50 at once"} <= told.keys()
+    lines = told("benchmarks", "--quick", "--only", "schedules").splitlines()
+    values = {name.strip(): value.split()[0] for name, _, value in (line.partition("│") for line in lines) if value}
+    assert float(values["1,000 due at once, 2 workers: seconds until all have run"]) < 60
+    assert float(values["an occurrence: Redis commands"]) < 60
+    assert {"idle, 10,000 stored: Redis commands/s", "upserts/s, 50 at once"} <= values.keys()

@@ -125,10 +125,10 @@ async def test_within_its_time_an_equal_task_is_not_stored_whether_the_first_has
         batch_id = await acme.enqueue_batch(lambda batch: batch.enqueue(handlers.each_minute, 1))
         assert counters(await proc.get_batch(batch_id))[0] == 0
         assert await proc.run_until_idle() == 0
-        short = acme.options(unique_for=0.2)
+        short = acme.options(unique_for=1)
         running = await short.enqueue(handlers.noop)
         assert await short.enqueue(handlers.noop) == running
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(1.05)
         later = await short.enqueue(handlers.noop)  # though the first has not even begun
         assert later != running
         assert await proc.run_until_idle() == 2
