@@ -39,7 +39,8 @@ async def probed(server: Server, found: Found, name: str) -> AsyncIterator[None]
     """Probe meanwhile."""
     command = [sys.executable, "-m", "benchmarks.probe", server.url]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    await asyncio.sleep(0.5)
+    assert process.stdout is not None
+    await process.stdout.readline()
     try:
         yield
     finally:
