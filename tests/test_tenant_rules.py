@@ -457,6 +457,37 @@ def test_a_queue_that_changes_its_mode_keeps_nothing_of_what_was_cancelled_outsi
     assert not [name for part in (":r:", "aside", "park", "held:") for name in direct.named(part)]
 
 
+@pytest.mark.parametrize("gone", [1, 3])
+def test_tickets_of_batches_that_are_gone_hold_up_none_behind_them(direct: Direct, gone: int) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    cancelled, live = [direct.create(1) for _ in range(gone)], direct.create(1)
+    others = [direct.create(1, "other") for _ in range(10)]
+    assert [lease[:22] for lease in direct.claim(1)] == others[:1]
+    for batch in cancelled:
+        direct.once("batch_cancel", batch, "", "")
+    direct.wait(10)
+    direct.prune()
+    rule(direct, s=False)
+    claimed = []
+    for _ in range(gone):
+        claimed += direct.claim(1)
+        rule(direct)
+    assert live in [lease[:22] for lease in [*claimed, *direct.claim(1)]]
+
+
+def test_a_ticket_that_is_back_in_line_is_found_behind_others(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    batches = [direct.create(1) for _ in range(2)]
+    direct.create(1, "other")
+    direct.claim(1)
+    rule(direct, s=False)
+    direct.client.lpush(direct.key("fifo", "q"), *(f"{direct.new()}:1" for _ in range(120)))
+    rule(direct)
+    assert [lease[:22] for lease in direct.claim(2)] == batches
+
+
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("first", ["acme", "b"])
 def test_a_tenant_that_stands_outside_holds_up_no_limit(direct: Direct, first: str) -> None:
