@@ -1,12 +1,14 @@
 -- Puts a tenant that stood out of the lines of queues back, where it has room again; 100 queues at most. In a strict queue the
 -- first of the tickets that were set aside goes to the head of the line, unless the one before is there still: probe. Tickets of
--- tasks that were cancelled meanwhile stay, as they count the empty entries that these left in their lists.
+-- tasks that were cancelled meanwhile stay, as they count the empty entries that these left in their lists. Returns how many
+-- queues were looked at.
 -- Seldom called.
 local function tenant_return(P, us, tenant)
-  local outside = key(P, 'out', tenant)
-  for _, q in ipairs(redis.call('SRANDMEMBER', outside, 100)) do
+  local outside, known = key(P, 'out', tenant), {}
+  local queues = redis.call('SRANDMEMBER', outside, 100)
+  for _, q in ipairs(queues) do
     local n = redis.call('HMGET', key(P, 'tq', q, tenant), 'pushed', 'claimed', 'settled', 'probe')
-    local room = tenant_room(P, us, q, tenant, whole(n[2]) - whole(n[3]))
+    local room = tenant_room(P, us, q, tenant, whole(n[2]) - whole(n[3]), known)
     local aside, line = key(P, 'aside', q, tenant), redis.call('HMGET', key(P, 'q', q), 'mode', 'virtual')
     local waits = whole(n[1]) > whole(n[2])
     local stands = waits or redis.call('EXISTS', aside) == 1
@@ -23,7 +25,9 @@ local function tenant_return(P, us, tenant)
       tenant_hold(P, q, tenant, room)
     end
   end
-  if redis.call('EXISTS', outside) == 1 then return end
-  redis.call('SREM', key(P, 'out'), tenant)
-  redis.call('ZREM', key(P, 'delayed'), '@' .. tenant)
+  if redis.call('EXISTS', outside) == 0 then
+    redis.call('SREM', key(P, 'out'), tenant)
+    redis.call('ZREM', key(P, 'delayed'), '@' .. tenant)
+  end
+  return #queues
 end
