@@ -1,5 +1,5 @@
--- Lets tenants return to the lines out of which they stand, where they have room again. Where these are more than 300 the rest are
--- left to the next upkeep.
+-- Lets tenants return to the lines out of which they stand, where they have room again. Of more than 300 lines the rest is left
+-- to the next upkeep.
 -- Seldom called.
 local function tenants_back(P, us, names, broken)
   local left = 300
