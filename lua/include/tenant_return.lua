@@ -15,7 +15,7 @@ local function tenant_return(P, us, tenant)
     if not stands or room.free > 0 then
       redis.call('SREM', outside, q)
       if line[1] == 'fifo' then
-        tenant_probe(P, q, tenant, n[4])
+        tenant_probe(P, us, q, tenant, n[4])
         if redis.call('EXISTS', aside) == 1 then redis.call('SADD', outside, q) end
       elseif waits then
         ring_enter(P, q, tenant, whole(line[2]))
