@@ -1,6 +1,7 @@
 -- Puts the first ticket that was set aside of a tenant back at the head of a strict queue's line; not where the one before it
--- stands there still, among the first thousand, so that they keep their order. there: the segment of that one. Tickets of batches
--- that are gone are dropped, as nobody would know whose they were and let the next follow; 200 at most, others by the next upkeep.
+-- stands there still, among the first thousand, so that they keep their order. there: the segment of that one. Those of batches
+-- that are gone are dropped, as nobody would know whose they were and let the next follow; 200 at most, others by the next
+-- upkeep.
 -- Seldom called.
 local function tenant_probe(P, us, q, tenant, there)
   local line, aside, tq = key(P, 'fifo', q), key(P, 'aside', q, tenant), key(P, 'tq', q, tenant)
