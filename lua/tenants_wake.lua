@@ -9,7 +9,7 @@
 --   3 cursor str (0 at first)
 -- Returns: {cursor (0 at the end), broken}; broken: those whose keys can't be used
 -- Includes: guard, now, apart, tenant_reweigh, tenants
--- Cost: O(n × queues) for 50 tenants
+-- Cost: O(n × queues) for 50 tenants, of those out of line 400 queues at most
 local slot = KEYS[1]
 local P, what, cursor = ARGV[1], ARGV[2], ARGV[3]
 guard(slot)
@@ -17,7 +17,7 @@ local _, us = now()
 local page, broken = {'0', {}}, {}
 if what == 'out' then
   page = redis.call('SSCAN', key(P, 'out'), cursor, 'COUNT', 50)
-  for _, tenant in ipairs(page[2]) do apart(broken, 'tenant', tenant, tenants, P, 'return', us, tenant) end
+  tenants(P, 'back', us, page[2], broken)
 else
   page = redis.call('ZSCAN', key(P, 'tenants'), cursor, 'COUNT', 50)
   for i = 1, #page[2], 2 do apart(broken, 'tenant', page[2][i], tenant_reweigh, P, page[2][i]) end

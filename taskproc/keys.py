@@ -46,7 +46,7 @@ KEYS = (
         "tq:<queue>:<tenant>",
         "hash",
         "pushed, claimed, settled, delayed, dead, handler µs, offset of its virtual time, weight that it goes by, "
-        "probe (a ticket that was set aside is back in line)",
+        "probe (the segment whose ticket was set aside and is back in line)",
         "pruned with the tenant",
     ),
     Key("out", "set", "tenants whose rules leave them no room, out of the lines of queues", "room again, pruned"),

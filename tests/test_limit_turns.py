@@ -8,6 +8,7 @@ from taskproc.store.scripts import to_json
 from tests.direct import W1, Direct
 from tests.harness import in_each_mode
 from tests.limiting import H, allow, body, crowd, waiting
+from tests.ruling import rule
 
 mode = in_each_mode("q")
 
@@ -115,3 +116,43 @@ def test_tickets_that_come_while_a_list_waits_take_none_of_those_that_it_waits_w
         [lease] = direct.claim(9)
         assert lease[:32] == f"{batch}{local:010}"
         assert direct.settle([lease], "done") == []
+
+
+@pytest.mark.parametrize("how", ["tokens", "slots", "a tenant without room"])
+def test_room_that_a_list_leaves_is_for_others_that_wait(direct: Direct, how: str) -> None:
+    if how == "tokens":
+        allow(direct, i=1_000_000, b=10)
+        crowd(direct, [H] * 10, "first")
+        direct.settle(direct.claim(10), "done")
+    else:
+        allow(direct, m=0)
+    crowd(direct, [H] * 5)
+    other = crowd(direct, [H] * 5, "b")
+    assert direct.claim(5) == []
+    direct.create(1, "b")
+    direct.settle(direct.claim(1), us=1_000_000)  # so that it isn't the first whose list goes on
+    for _ in range(120):
+        direct.create(1)
+    if how == "tokens":
+        direct.wait(5_000)
+        direct.promote()
+    else:
+        allow(direct, mark="!", m=3)
+    if how == "a tenant without room":
+        rule(direct, m=1)
+    claims = []
+    for _ in range(5):
+        claims += direct.claim(1)
+    assert {lease[:22] for lease in claims} > {other}
+
+
+def test_in_a_strict_queue_a_list_goes_before_those_that_came_later(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    allow(direct, m=0)
+    batches = [crowd(direct, [H] * 3) for _ in range(2)]
+    assert direct.claim(9) == []
+    allow(direct, mark="!", m=9)
+    claims = []
+    while leases := direct.claim(1) or direct.claim(1):
+        claims += leases
+    assert [lease[:22] for lease in claims] == [batches[0]] * 3 + [batches[1]] * 3

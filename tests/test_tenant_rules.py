@@ -457,6 +457,77 @@ def test_a_queue_that_changes_its_mode_keeps_nothing_of_what_was_cancelled_outsi
     assert not [name for part in (":r:", "aside", "park", "held:") for name in direct.named(part)]
 
 
+def gone_aside(direct: Direct, count: int) -> str:
+    """So many tickets of batches that are gone stand aside before one of a batch that isn't; that one."""
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    gone, live = [direct.create(1) for _ in range(count)], direct.create(1)
+    while direct.step(1)[8]:
+        assert not direct.client.exists(direct.key("lane", "q", "acme"))
+    for batch in gone:
+        direct.once("batch_cancel", batch, "", "")
+    direct.wait(10)
+    while direct.prune()[1]:
+        pass
+    return live
+
+
+@pytest.mark.parametrize("count", [1, 3, 199])
+def test_tickets_of_batches_that_are_gone_hold_up_none_behind_them(direct: Direct, count: int) -> None:
+    live = gone_aside(direct, count)
+    rule(direct, s=False)
+    assert [lease[:22] for lease in direct.claim(1)] == [live]
+    assert not outside(direct)
+
+
+def test_more_tickets_of_batches_that_are_gone_are_dropped_by_the_next_upkeep(direct: Direct) -> None:
+    live = gone_aside(direct, 200)
+    rule(direct, s=False)
+    assert direct.claim(1) == []
+    direct.promote()
+    assert [lease[:22] for lease in direct.claim(1)] == [live]
+
+
+def test_a_ticket_whose_batch_went_while_it_was_in_line_holds_up_none_for_ever(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    gone, later = direct.create(1), direct.create(1)
+    assert direct.claim(3) == []
+    rule(direct, s=False)
+    direct.once("batch_cancel", gone, "", "")
+    direct.wait(10)
+    direct.prune()
+    others = [direct.create(1, "other") for _ in range(3)]
+    assert [lease[:22] for lease in direct.claim(1)] == others[:1]
+    rule(direct)  # as each upkeep does
+    assert [lease[:22] for lease in direct.claim(1)] == [later]
+
+
+def test_a_ticket_that_is_back_in_line_is_found_behind_others(direct: Direct) -> None:
+    direct.call("queue_mode", "q", "fifo", "")
+    rule(direct, s="paused")
+    batches = [direct.create(1) for _ in range(2)]
+    direct.create(1, "other")
+    direct.claim(1)
+    rule(direct, s=False)
+    direct.client.lpush(direct.key("fifo", "q"), *(f"{direct.new()}:1" for _ in range(120)))
+    rule(direct)
+    assert [lease[:22] for lease in direct.claim(2)] == batches
+
+
+@pytest.mark.parametrize("first", ["q", "r"])
+def test_of_several_queues_the_one_whose_rate_allows_it_goes_on(direct: Direct, first: str) -> None:
+    slow = "r" if first == "q" else "q"
+    rule(direct, q={first: {"i": 1_000_000, "b": 1}, slow: {"i": 3_600_000_000, "b": 1}})
+    direct.create(3, queues=["q", "r"])
+    leases = {queue: direct.claim(1, queues=[queue]) for queue in ("q", "r")}
+    for queue, held in leases.items():
+        direct.settle(held, queue=queue)
+    direct.wait(1_000)
+    direct.promote()
+    assert len(direct.claim(1, queues=[first])) == 1
+
+
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("first", ["acme", "b"])
 def test_a_tenant_that_stands_outside_holds_up_no_limit(direct: Direct, first: str) -> None:

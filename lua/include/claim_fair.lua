@@ -2,6 +2,7 @@
 -- claimed so far. Returns whether no tenant is left in its ring. A tenant whose keys are broken leaves it, and so does one that
 -- has no room by its rules.
 local function claim_fair(P, c, q, n, line)
+  if c.visits <= 0 then return false end
   local ring = key(P, 'ring', q)
   local heads = redis.call('ZRANGE', ring, 0, n - 1, 'WITHSCORES')
   if #heads == 0 then return true end
@@ -19,6 +20,7 @@ local function claim_fair(P, c, q, n, line)
       c.gone[#c.gone + 1] = key(P, 'lane', q, s.tenant)
     elseif s.room and s.room.free <= 0 then
       leave[#leave + 1], c.short = s.tenant, c.short + 1
+      if taken == 0 then c.visits = c.visits - 4 end -- as much as so many lists
       tenants(P, 'hold', q, s.tenant, s.room)
       for _, seg in ipairs(redis.pcall('LRANGE', key(P, 'lane', q, s.tenant), 0, 99)) do limit_passes(c, seg) end
     elseif s.share > 0 then

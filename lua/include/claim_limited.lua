@@ -1,6 +1,7 @@
 -- Claims up to n tasks of a list whose tasks have a limit, as far as that has room. One that is held up leaves the line and
--- waits for the limit; where there is room left and nothing here, others that wait go on at the end of the step. rest: how many
--- tickets a strict queue has for it here. Returns as claim_from does, and how many tickets were used.
+-- waits for the limit; where there is room left, others that wait go on at the end of the step, as it may be long until this list
+-- is reached again; in a strict queue it goes first, and others go on where nothing is left here. rest: how many tickets a strict
+-- queue has for it here. Returns as claim_from does, and how many tickets were used.
 local function claim_limited(P, c, q, seg, n, rest)
   local l, list = limit_of(seg), key(P, 'b', seg, 'r', q)
   if string.sub(l, -1) == '.' then return claim_mixed(P, c, q, seg, n, rest) end
@@ -15,7 +16,7 @@ local function claim_limited(P, c, q, seg, n, rest)
   local over, free = rest and rest - take, limit_free(room) > 0
   local waits = left and over == 0 and redis.call('ZSCORE', key(P, 'park', l, q), seg) -- with tickets that came before these
   if rest and (over == 0 or not left) and not waits then redis.call('HDEL', record, 'tickets:' .. seg .. ':' .. q) end
-  if free and (over == 0 or not left) then c.next[l] = true end
+  if free and (not rest or over == 0 or not left) then c.next[l] = true end
   if left and not free then
     if over ~= 0 then limit_park(P, q, seg, l, room, tenant or '', over) end
     return false, tenant, take

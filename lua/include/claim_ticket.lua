@@ -2,10 +2,11 @@
 -- the line, or aside where its tenant has no room. Returns false where nothing behind it may go before it.
 local function claim_ticket(P, c, q, seg, tickets, n)
   local line, before, most = key(P, 'fifo', q), #c.ids, math.min(tickets, n)
-  local room = c.ruled and apart(c.broken, 'batch', seg, tenants, P, 'ticket', c.us, q, seg)
+  local room = c.ruled and apart(c.broken, 'batch', seg, tenants, P, 'ticket', c.us, q, seg, c.known)
   if room and room.free <= 0 then
     tenants(P, 'aside', q, room, seg .. ':' .. tickets)
     limit_passes(c, seg)
+    c.visits = c.visits - 3
     return true
   end
   if room then most = math.min(most, room.free) end

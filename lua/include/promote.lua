@@ -1,6 +1,6 @@
 -- Makes up to n due tasks of one segment ready; member is its entry in the index of delayed ones. An entry that begins with an
--- exclamation mark is a limit that may go on, one with an at sign a tenant that its rate held up. Returns how many. Raises
--- an error where their batch is gone.
+-- exclamation mark is a limit that may go on, one with an at sign a tenant that its rate held up. Returns how many, and what it
+-- cost where that is more. Raises an error where their batch is gone.
 local function promote(P, now_ms, member, n)
   if string.sub(member, 1, 1) == '!' then
     redis.call('ZREM', key(P, 'delayed'), member)
@@ -9,8 +9,7 @@ local function promote(P, now_ms, member, n)
   end
   if string.sub(member, 1, 1) == '@' then
     redis.call('ZREM', key(P, 'delayed'), member)
-    tenants(P, 'return', now_ms * 1000, string.sub(member, 2))
-    return 0
+    return 0, tenants(P, 'return', now_ms * 1000, string.sub(member, 2))
   end
   local seg, q = string.match(member, '^([^:]+):(.*)$')
   local batch, waiting, bodies_key = string.sub(seg, 1, 22), key(P, 'b', seg, 'd', q), key(P, 'b', seg, 'w')

@@ -6,11 +6,12 @@
 -- Seldom called.
 local function rules_of(P, tenant, known)
   known = known or {}
-  local rules, text = key(P, 'rules'), nil -- of a wrong type they say nothing
+  local rules, name, text = key(P, 'rules'), 't:' .. tenant, nil -- of a wrong type they say nothing
+  if known[name] then return known[name] end
   if known.all then
-    text = redis.pcall('HGET', rules, 't:' .. tenant)
+    text = redis.pcall('HGET', rules, name)
   else
-    local found = redis.pcall('HMGET', rules, 'all', 't:' .. tenant)
+    local found = redis.pcall('HMGET', rules, 'all', name)
     known.all, text = rules_said(found[1]), found[2]
   end
   local own = type(text) == 'string'
@@ -20,6 +21,6 @@ local function rules_of(P, tenant, known)
   rules_join(r, known.all)
   rules_join(r, rules_tier(P, said.tier, known))
   rules_join(r, said)
-  if not own then known.plain = r end
+  known[own and name or 'plain'] = r
   return r
 end

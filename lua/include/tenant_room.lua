@@ -3,13 +3,15 @@
 -- known as in include/rules_of.lua.
 -- Seldom called.
 local function tenant_room(P, us, q, tenant, running, known)
+  known = known or {}
+  known.sums = known.sums or {}
   local r = rules_of(P, tenant, known)
   local here = r.q[q] or {}
-  local room = {free = 1000000, weight = weight_of(r), rates = {}}
+  local room = {free = 1000000, weight = weight_of(r), rates = {}, sums = known.sums}
   if r.s and r.s ~= 'draining' then room.free = 0 end
   local most, all = whole(here.m or -1), whole(r.m or -1)
   if most >= 0 then room.free = math.min(room.free, most - running) end
-  if all >= 0 and room.free > 0 then room.free = math.min(room.free, all - tenant_running(P, tenant, q, running)) end
+  if all >= 0 and room.free > 0 then room.free = math.min(room.free, all - tenant_running(P, tenant, q, running, known.sums)) end
   if room.free <= 0 then return room end
   for place, v in pairs({[q] = here, [''] = r}) do
     local i, b = whole(v.i), math.max(1, whole(v.b))

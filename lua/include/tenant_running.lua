@@ -1,6 +1,8 @@
--- How many of a tenant's tasks run in all queues; in one of them it is known how many.
+-- How many of a tenant's tasks run in all queues; in one of them it is known how many. sums: what was counted before for tenants;
+-- a step that looks at one in many queues counts once.
 -- Seldom called.
-local function tenant_running(P, tenant, q, here)
+local function tenant_running(P, tenant, q, here, sums)
+  if sums[tenant] then return sums[tenant] end
   local sum = here
   for _, other in ipairs(redis.call('SMEMBERS', key(P, 'tqs', tenant))) do
     if other ~= q then
@@ -8,5 +10,6 @@ local function tenant_running(P, tenant, q, here)
       sum = sum + whole(n[1]) - whole(n[2])
     end
   end
+  sums[tenant] = sum
   return sum
 end

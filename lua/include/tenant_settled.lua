@@ -6,7 +6,9 @@ local function tenant_settled(P, us, runs, broken)
     if not seen[r.tenant] then names[#names + 1], sets[#sets + 1], seen[r.tenant] = r.tenant, key(P, 'out', r.tenant), true end
   end
   if #names == 0 or redis.call('EXISTS', unpack(sets)) == 0 then return end
+  local found = {}
   for i, set in ipairs(sets) do
-    if redis.call('EXISTS', set) == 1 then apart(broken, 'tenant', names[i], tenant_return, P, us, names[i]) end
+    if redis.call('EXISTS', set) == 1 then found[#found + 1] = names[i] end
   end
+  tenants_back(P, us, found, broken)
 end

@@ -2,6 +2,7 @@
 -- Seldom called.
 local function tenant_take(P, us, tenant, room, n)
   room.free = room.free - n
+  if room.sums[tenant] then room.sums[tenant] = room.sums[tenant] + n end
   for _, rate in ipairs(room.rates) do
     rate.tat, rate.left = rate.tat + n * rate.i, rate.left - n
     if rate.left <= 0 then room.at = rate_at(room, rate) end

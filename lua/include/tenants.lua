@@ -5,6 +5,7 @@ local function tenants(P, what, ...)
   if what == 'take' then return tenant_take(P, ...) end
   if what == 'hold' then return tenant_hold(P, ...) end
   if what == 'settled' then return tenant_settled(P, ...) end
+  if what == 'back' then return tenants_back(P, ...) end
   if what == 'ticket' then return tenant_ticket(P, ...) end
   if what == 'aside' then return tenant_aside(P, ...) end
   if what == 'rests' then return tenant_rests(P, ...) end
