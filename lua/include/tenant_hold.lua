@@ -14,5 +14,5 @@ local function tenant_hold(P, q, tenant, room)
   for _, rate in ipairs(room.rates) do -- the clock was set back: else the time would be as far ahead at the next look
     if rate.moved then redis.pcall('HSET', key(P, 'tr', rate.place, tenant), 'tat', string.format('%.0f', rate.tat)) end
   end
-  redis.pcall('ZADD', key(P, 'delayed'), math.ceil(room.at / 1000), '@' .. tenant)
+  redis.pcall('ZADD', key(P, 'delayed'), 'LT', math.ceil(room.at / 1000), '@' .. tenant) -- other queues may be due before
 end
