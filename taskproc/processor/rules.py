@@ -8,7 +8,7 @@ from typing import Unpack
 from taskproc.errors import InvalidValue
 from taskproc.journal import noted
 from taskproc.processor.connected import Connected
-from taskproc.tenants import MARKS, TenantLimits, TenantRules, TenantState, TierGiven, tier_name, words
+from taskproc.tenants import NAMES, TenantLimits, TenantRules, TenantState, TierGiven, tier_name, words
 from taskproc.values import shown, tenant_name
 
 
@@ -90,9 +90,6 @@ class RuleCalls(Connected):
         """Let the work of a tenant that was paused or drained go on."""
         entry = noted(actor, "resume_tenant", tenant_name(tenant)).entry()
         await self._store.rules.set_state(tenant, TenantState.ACTIVE, entry)
-
-
-NAMES = {mark: name for name, mark in MARKS.items()} | {"tier": "tier"}
 
 
 def _told(said: Mapping[str, object]) -> dict[str, object]:
