@@ -22,6 +22,7 @@ local known = ledger_find(P, call)
 if known then return known end
 local rules, field = key(P, kind == 'tier' and 'tiers' or 'rules'), name
 if kind == 'tenant' then field = 't:' .. name elseif kind == 'all' then field = 'all' end
+if not words and redis.call('HEXISTS', rules, field) == 0 then return ledger_keep(P, call, {'ok', '0'}) end
 if kind == 'tenant' and words and words.tier and redis.call('HEXISTS', key(P, 'tiers'), words.tier) == 0 then return {'unknown'} end
 if kind == 'tier' and redis.call('HEXISTS', rules, name) == 0 and redis.call('HLEN', rules) >= 1000 then
   return {'tiers', redis.call('HLEN', rules)}

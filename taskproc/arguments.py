@@ -20,6 +20,7 @@ from pydantic_core import PydanticSerializationError
 
 from taskproc.errors import ArgumentError, CorruptTask
 from taskproc.injection import hints
+from taskproc.model import TaskId
 from taskproc.typed_dicts import known_typed_dicts
 
 PLAIN: Mapping[object, frozenset[type]] = {
@@ -56,6 +57,8 @@ class Slot:
 
     def dump(self, handler: str, value: object) -> bytes:
         """The value as JSON. Raises ArgumentError naming the parameter when it can't be, or would come back changed."""
+        if type(value) is TaskId:
+            value = str(value)  # an id of ours is a text to whoever passes it on
         try:
             if self.adapter is None:
                 return self._dump_plain(value)

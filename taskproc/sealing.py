@@ -19,7 +19,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -44,6 +44,8 @@ class Ring:
     """Keys of one kind: the first one seals, each opens. A None among them lets through what is not sealed."""
 
     def __init__(self, name: str, given: Keys, read: Callable[[str, Key], bytes]) -> None:
+        if not isinstance(given, bytes | str | Iterable):
+            raise InvalidValue(f"{name} of type {type(given).__name__}: give a key as bytes or a text, or several in a list")
         several = [given] if isinstance(given, bytes | str) else list(given)
         keys = [read(name, key) for key in several if key is not None]
         if not keys:

@@ -75,6 +75,8 @@ MARKS = {
 }  # fmt: skip
 """The limits as Redis keeps them, by their names."""
 
+NAMES = {mark: name for name, mark in MARKS.items()} | {"tier": "tier"}
+
 _AMOUNTS = ("max_running", "max_waiting", "max_payload", "max_schedules")
 _IN_ALL_QUEUES = ("weight", "max_payload", "max_schedules")
 
@@ -114,6 +116,17 @@ def tier_name(name: object) -> str:
     if not isinstance(name, str) or not _TIER.fullmatch(name):
         raise InvalidValue(f"tier={shown(name)}: use 1 to 64 letters, digits, '_', '.' and '-'")
     return name
+
+
+def written(said: Mapping[str, Any]) -> dict[str, object]:
+    """What is said of one tenant by the names of the arguments; None: no limit. What can't be understood is left out."""
+    found = {NAMES[mark]: None if value in (-1, "") else value for mark, value in said.items() if mark in NAMES}
+    if "s" in said:
+        found["state"] = said["s"]
+    queues = said.get("q")
+    if isinstance(queues, dict):
+        found["queues"] = {queue: written(own) for queue, own in queues.items() if isinstance(own, dict)}
+    return found
 
 
 def rules_of(*said: Mapping[str, Any]) -> TenantRules:

@@ -123,6 +123,20 @@ async def test_parameters_of_every_kind(instance: Instance) -> None:
         assert recording.received[two] == ("b", Decimal(2), (), None, {})
 
 
+async def test_a_tasks_id_is_passed_on_as_a_text(instance: Instance) -> None:
+    async with instance.open() as proc:
+        one = await proc.enqueue_task("default", "acme", handlers.noop)
+        taken = {
+            name: await proc.enqueue_task("default", "acme", typed.typed, **{name: one})
+            for name in ("text", "open", "either")
+        }
+        assert await proc.run_until_idle() == 4
+        for name, task_id in taken.items():
+            given = recording.received[task_id]
+            assert given == {name: one}
+            assert type(given[name]) is str
+
+
 @pytest.mark.row("CT-63")
 async def test_arguments_are_frozen_when_they_are_enqueued(instance: Instance) -> None:
     async with instance.open() as proc:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from taskproc import Batch, TaskProcessor
 from taskproc.cli import app
 from tests import handlers, keeping
+from tests.building import noops
 from tests.commands import ROOT, app_of, environment, of, on_terminal, quick, run
 from tests.harness import Instance, until
 from tests.servers import free_port
@@ -54,6 +56,7 @@ async def test_wrong_usage_ends_with_2() -> None:
         ("unknown scheme http://", ["stats"], {"TASKPROC_REDIS_URL": "http://localhost"}),
         ("prefix", ["stats", "--redis", "redis://localhost", "--prefix", "a b"], {}),
         ("22 characters", ["cancel", "short", "--redis", "redis://localhost"], {}),
+        ("65535", ["metrics", "--port", "65536"], {}),
     ]
     for words, arguments, told in mistakes:
         done = await quick(*arguments, **told)
@@ -148,6 +151,32 @@ async def test_a_terminal_shows_tables(instance: Instance) -> None:
     assert re.search(rf"{batch_id} +a \[bold\]label +failed +3 +2 +1 +0 +0 ", plain)
     assert "100%" in batch.out or "3/3" in batch.out
     assert "no such [file]" in dead.out
+
+
+@pytest.mark.parametrize("where", ["a pipe", "a narrow terminal"])
+async def test_what_is_to_be_copied_is_never_broken(instance: Instance, where: str) -> None:
+    """A pipe breaks no line at all, a terminal no id."""
+    async with instance.open() as proc:
+        batch_id = await proc.enqueue_batch("default", "acme", noops(1), label="a label of many words " * 5)
+        await proc.set_tenant_limits("acme", max_running=1)
+        await proc.run_until_idle()
+        if where == "a pipe":
+            batches, journal = [
+                await quick(*args, **of(instance, COLUMNS="")) for args in (("batches", "acme"), ("journal",))
+            ]
+            assert re.search(rf"^ {batch_id} +(a label of many words ){{5}} ", batches.out, re.MULTILINE)
+            assert re.search(r" set_tenant_limits +acme .* max_running=1 ", journal.out)
+        else:
+            batches = await asyncio.to_thread(on_terminal, "batches", "acme", **of(instance, COLUMNS="80"))
+            assert batch_id in batches.out
+
+
+async def test_metrics_where_nobody_can_listen_end_with_2(instance: Instance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = await quick("metrics", "--port", port, **of(instance))
+    assert (done.code, done.out) == (2, "")
+    assert f"--host 127.0.0.1 --port {port}: can't listen there" in done.err
 
 
 async def test_batches(instance: Instance) -> None:

@@ -42,6 +42,10 @@ async def test_a_tenant_is_cancelled_moved_exported_and_purged(instance: Instanc
         lines = (await quick("tenants", "export", "acme", **told)).out.splitlines()
         assert json.loads(lines[-1])["counts"]["task"] == len(lines) - 1 - 1 - 3 - 1
         assert (await quick("tenants", "export", "nobody", **told)).code == 1
+        await proc.set_tenant_limits("ruled", max_running=1)
+        rules = json.loads((await quick("tenants", "export", "ruled", **told)).out.splitlines()[1])
+        assert rules == {"type": "rules", "rules": {"max_running": 1}}
+        await proc.clear_tenant_limits("ruled")
         report = (await quick("tenants", "purge", "acme", "--yes", "--json", **told)).json
         assert (report["batches"], report["left"]) == (3, [])
         assert await proc.get_tenant("acme") is None
@@ -49,7 +53,7 @@ async def test_a_tenant_is_cancelled_moved_exported_and_purged(instance: Instanc
         assert await proc.get_tenants() == []
         entries = (await quick("journal", "--json", **told)).json
         assert [one["what"] for one in entries] == [
-            *["purge_tenant"] * 4, "cancel_tenant", *["move_tasks"] * 2
+            *["purge_tenant"] * 4, "clear_tenant_limits", "set_tenant_limits", "cancel_tenant", *["move_tasks"] * 2
         ]  # fmt: skip
         assert entries[-1]["actor"] == "ann"
 
@@ -66,4 +70,4 @@ async def test_what_cannot_be_moved_is_told(instance: Instance) -> None:
     async with instance.open(signing_key="s" * 16) as proc:
         await proc.enqueue_task("default", "acme", handlers.noop)
         done = await quick("tenants", "move", "acme", "default", "other", **of(instance))
-        assert (done.out, "1 stayed" in done.err) == ("0 moved\n", True)
+        assert (done.out, "1 stayed" in done.err, "--app" in done.err) == ("0 moved\n", True, True)

@@ -128,3 +128,16 @@ def test_readers_tell_nothing_of_others(direct: Direct) -> None:
     assert direct.call("tenant_lists", "acme", "", "", "")[2:] == [[batch.encode(), b"r", b"q", 1]]
     assert direct.call("tenant_lists", "acme", "", "", str(direct.now * 1000 - 1))[2:] == []
     direct.client.delete(direct.key("tb", "other"), direct.key("b", batch, "rec"))
+
+
+async def test_rules_are_told_by_the_names_of_the_arguments(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.set_tier("gold", weight=3)
+        await proc.set_tenant_limits("acme", tier="gold", max_running=None, rate_limit="5/s", max_waiting=0)
+        await proc.set_tenant_limits("acme", queue="mail", rate_limit=None)
+        await proc.pause_tenant("acme")
+        [rules] = of(await exported(proc, "acme"), "rules")
+        assert rules["rules"] == {
+            "tier": "gold", "max_running": None, "rate_limit": "5/s", "max_waiting": 0, "state": "paused",
+            "queues": {"mail": {"rate_limit": None}},
+        }  # fmt: skip

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from taskproc import InvalidValue, TaskprocError
 from taskproc.history import QueueSignals
 from taskproc.integrations import prometheus
 from tests.building import noops
@@ -64,3 +67,22 @@ def test_queues_beyond_a_hundred_are_summed_up() -> None:
     assert found["taskproc_slots_needed"]["other"] == 3
     assert found["taskproc_oldest_wait_seconds"]["other"] == 102
     assert found["taskproc_mean_run_seconds"] == {}
+
+
+async def test_the_loop_that_would_wait_for_itself_is_told_so_at_once(instance: Instance) -> None:
+    registry = CollectorRegistry()
+    async with instance.open() as proc:
+        registry.register(prometheus.collector(proc))
+        with pytest.raises(TaskprocError, match="serve them from a thread"):
+            generate_latest(registry)
+
+
+@pytest.mark.parametrize(("options", "told"), [
+    ({"target_wait": 0}, "target_wait"),
+    ({"target_wait": "1"}, "target_wait"),
+    ({"tenants": "acme"}, "give a list of names"),
+    ({"tenants": ["acme", ""]}, "tenant of 0 bytes"),
+])  # fmt: skip
+async def test_what_makes_no_sense_is_refused_before_anybody_asks(instance: Instance, options: Any, told: str) -> None:
+    with pytest.raises(InvalidValue, match=told):
+        prometheus.collector(instance.processor(), **options)

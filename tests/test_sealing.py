@@ -237,6 +237,7 @@ async def test_tenants_have_keys_of_their_own(instance: Instance) -> None:
         ({"signing_key": b"short"}, "signing_key: a key must be"),
         ({"signing_key": []}, "signing_key: give at least one key"),
         ({"signing_key": [None]}, "signing_key: give at least one key"),
+        ({"signing_key": 5}, "signing_key of type int: give a key as bytes or a text"),
         ({"signing_key": [b"s" * 32, 7]}, "signing_key: a key must be"),
         ({"encryption_key": b"x" * 31}, "16, 24 or 32 bytes"),
         ({"encryption_key": "no base64!"}, "16, 24 or 32 bytes"),

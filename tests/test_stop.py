@@ -89,6 +89,27 @@ async def test_cancelling_run_stops_cleanly(instance: Instance) -> None:
         assert [r["event"] for r in instance.records] == ["start", "cancelled"]
 
 
+async def test_a_program_that_ends_with_a_worker_at_work_spends_no_attempt(instance: Instance) -> None:
+    """Its loop tells all its tasks to end at once: the worker, and those in which its handlers run."""
+    ids: list[str] = []
+
+    async def program() -> None:
+        async with instance.open(max_attempts=1) as proc:
+            worker = asyncio.create_task(proc.run())
+            ids.append(await naps(proc, 30, 30))
+            await instance.wait_records(2)
+            assert not worker.done()
+
+    await asyncio.to_thread(asyncio.run, program())
+    async with instance.open() as proc:
+        queue, info = await proc.get_queue("default"), await proc.get_batch(ids[0])
+        assert (queue.ready, queue.running, queue.dead) == (2, 0, 0)
+        assert info is not None
+        assert (info.remaining, info.failed) == (2, 0)
+        assert [one.attempt for one in await proc.get_tasks_in_queue("default")] == [0, 0]
+        await proc.cancel_batch(ids[0])
+
+
 async def test_a_stop_is_clean_however_often_it_is_cancelled(instance: Instance) -> None:
     async with instance.open(invisibility=30, shutdown_grace=0) as proc:
         await naps(proc, 3600)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from taskproc.store.scripts import to_json
 from tests.auditing import account, kinds, look
 from tests.building import noops
@@ -72,6 +74,32 @@ def test_one_whose_time_nobody_knows_goes_on(direct: Direct) -> None:
     direct.wait(1_000)
     direct.promote()
     assert len(direct.claim(5)) == 1
+
+
+def test_one_that_is_known_too_late_goes_on(direct: Direct) -> None:
+    rule(direct, i=1_000_000, b=1)
+    direct.create(3)
+    direct.claim(5)
+    direct.claim(5)
+    direct.client.zincrby(direct.key("delayed"), 60_000, "@acme")
+    assert mended(direct) == [b"unwoken"]
+    direct.wait(1_000)
+    direct.promote()
+    assert len(direct.claim(5)) == 1
+
+
+@pytest.mark.parametrize("ms", [1_000, 2_000, 60_000])
+def test_one_whose_rate_will_let_it_return_is_in_order(direct: Direct, ms: int) -> None:
+    """Half a burst has not come together yet, or it has and no worker has looked since."""
+    rule(direct, i=1_000_000, b=4)
+    direct.create(9)
+    assert len(direct.claim(5)) == 4
+    assert direct.claim(5) == []
+    direct.wait(ms)
+    assert told(direct) == []
+    direct.client.zadd(direct.key("delayed"), {"@acme": direct.now + 60_000})
+    assert mended(direct) == [b"outside"]
+    assert len(direct.claim(5)) == min(4, ms // 1_000)
 
 
 def test_tickets_that_nobody_knows_of_go_on(direct: Direct, mode: str) -> None:

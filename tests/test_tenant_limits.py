@@ -209,7 +209,9 @@ async def test_what_is_set_is_told(instance: Instance) -> None:
             weight=2, max_running=100, rate_limit="50/s", state=TenantState.PAUSED
         )
         assert await proc.remove_tier("gold")
+        noted = await proc.get_journal()
         assert not await proc.remove_tier("gold")
+        assert await proc.get_journal() == noted
         assert await proc.get_tiers() == {}
 
 
@@ -231,6 +233,7 @@ async def test_what_is_set_is_told(instance: Instance) -> None:
     ({"queue": "a b", "max_running": 1}, "queue"),
     ({"queue": "q", "weight": 1}, "weight: it holds for a tenant in all queues"),
     ({"queue": "q", "max_payload": 1}, "max_payload"),
+    ({"queue": "q", "tier": None}, "tier: it holds for a tenant in all queues"),
     ({"queue": "q"}, "give what is to hold"),
 ])  # fmt: skip
 async def test_what_makes_no_sense_is_refused(instance: Instance, given: dict[str, Any], told: str) -> None:

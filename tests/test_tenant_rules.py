@@ -180,6 +180,22 @@ def test_a_rate_of_a_queue_and_one_of_all_hold_together(direct: Direct) -> None:
 
 
 @pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("slow", ["q", "r"])
+def test_a_slow_rate_of_one_queue_holds_nothing_up_in_another(direct: Direct, slow: str) -> None:
+    rule(direct, q={"q": SECOND, "r": SECOND, slow: {"i": 3_600_000_000, "b": 1}})
+    direct.create(9, queues=("q", "r"))
+    for queue in ("q", "r"):
+        assert len(direct.claim(5, queues=(queue,))) == 1
+    assert direct.claim(5, queues=("q", "r")) == []
+    for _ in range(5):  # queues are looked at in no order
+        assert direct.call("tenant_wake", "acme", "0") == [b"0"]
+        direct.wait(1_000)
+        direct.promote()
+        [lease] = direct.claim(5, queues=("q", "r"))
+        settle_all(direct, [lease], queue="r" if slow == "q" else "q")
+
+
+@pytest.mark.usefixtures("mode")
 def test_a_rate_goes_on_after_the_clock_was_set_back(direct: Direct) -> None:
     rule(direct, **SECOND)
     direct.create(3)

@@ -47,7 +47,7 @@ def list_(
         emit_json(found)
         return
     rows = [(t.id, t.name, t.tenant, t.queue, t.attempt, t.errors[-1] if t.errors else None) for t in found]
-    emit_table("", ["task", "handler", "tenant", "queue", "attempts#", "last error", "died"], [
+    emit_table("", ["task=", "handler", "tenant", "queue", "attempts#", "last error", "died"], [
         (*row, f"{error.type}: {error.message}"[:120] if error else "", error.at if error else None) for *row, error in rows
     ])  # fmt: skip
 

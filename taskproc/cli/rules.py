@@ -22,10 +22,10 @@ def words(function: Function) -> Function:
     """The options that say what is to hold."""
     for option in (
         click.option("--queue", help="What holds in this queue besides: running, rate and waiting."),
-        click.option("--weight", help="Its share beside others; 1 by default."),
-        click.option("--max-running", help="So many tasks at once; 0 for none."),
+        click.option("--weight", help="Its share beside others, from 0.001 to 1000; 1 by default."),
+        click.option("--max-running", help="So many tasks at once; 0: none starts."),
         click.option("--rate-limit", help="So many starts in a time, such as 100/s."),
-        click.option("--max-waiting", help="So many tasks may wait."),
+        click.option("--max-waiting", help="So many tasks may be ready or delayed."),
         click.option("--max-payload", help="Bytes of a task."),
         click.option("--max-schedules", help="So many schedules."),
     ):
@@ -45,7 +45,8 @@ def given(options: dict[str, str | None]) -> dict[str, Any]:
             try:
                 found[name] = float(value) if name == "weight" else int(value)
             except ValueError:
-                raise click.UsageError(f"--{name.replace('_', '-')} {value}: use a number, or none") from None
+                kind = "number" if name == "weight" else "whole number"
+                raise click.UsageError(f"--{name.replace('_', '-')} {value}: use a {kind}, or none") from None
         else:
             found[name] = value
     return found
@@ -66,7 +67,7 @@ def show_rules(named: dict[str, TenantRules]) -> None:
 
 
 @click.command()
-@click.argument("tenant", metavar="NAME", required=False)
+@click.argument("tenant", metavar="[NAME]", required=False)
 @click.option("--tier", help="Whose rules hold where nothing is said of it; 'none' for no tier.")
 @click.option("--clear", is_flag=True, help="Take back all that was set.")
 @words
@@ -77,7 +78,10 @@ def limits(
     tenant: str | None, tier: str | None, clear: bool, actor: str, app_: str | None, prefix: str, url: str | None,
     json_: bool, **options: str | None,
 ) -> None:  # fmt: skip
-    """Show what holds for a tenant, or set it; without a name, for all of which nothing else is said."""
+    """Show what holds for a tenant, or set it; without a name, for all of which nothing else is said.
+
+    The word none lifts a limit, whatever the tier says.
+    """
     said = given({**options, "tier": tier})
     if clear:
         call(app_, prefix, url, lambda proc: proc.clear_tenant_limits(tenant, actor=actor))
@@ -132,7 +136,7 @@ def list_(app_: str | None, prefix: str, url: str | None, json_: bool) -> None:
 @acting
 @instance
 def set_(tier: str, actor: str, app_: str | None, prefix: str, url: str | None, **options: str | None) -> None:
-    """Make a tier, or change what holds for its tenants."""
+    """Make a tier, or change what holds for its tenants; the word none lifts a limit."""
     call(app_, prefix, url, lambda proc: proc.set_tier(tier, actor=actor, **given(options)))
     click.echo(f"set {tier}")
 

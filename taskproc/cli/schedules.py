@@ -60,7 +60,7 @@ def show(id_: str, count: int, tenant: str, app_: str | None, prefix: str, url: 
     for name, told in about(info):
         click.echo(f"{name}: {told}")
     emit_table("Next", ["at", "in"], [(exact(at), ahead(at)) for at in upcoming])
-    emit_table("Last", ["due", "state", "drift#", "took#", "task"], [
+    emit_table("Last", ["due", "state", "drift#", "took#", "task="], [
         (exact(run.due_at), run.state.value, span(run.drift), span(run.seconds), run.task_id) for run in info.history
     ])  # fmt: skip
 

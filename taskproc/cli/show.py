@@ -26,7 +26,7 @@ def batches(tenant: str, skip: int, take: int, app_: str | None, prefix: str, ur
     if json_:
         emit_json(found)
         return
-    emit_table("", ["id", "label", "state", "total#", "done#", "failed#", "cancelled#", "left#", "created"], [
+    emit_table("", ["id=", "label", "state", "total#", "done#", "failed#", "cancelled#", "left#", "created"], [
         (b.id, b.label, b.state.value, b.total, b.done, b.failed, b.cancelled, b.remaining, b.created_at) for b in found
     ])  # fmt: skip
 

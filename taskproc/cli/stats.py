@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -115,7 +116,7 @@ def _tell_tenant(found: TenantStats | None, tenant: str, json_: bool) -> None:
 
 
 @click.command()
-@click.option("--port", default=9464, show_default=True, help="Where Prometheus asks.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=9464, show_default=True, help="Where Prometheus asks.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--target-wait", default=60.0, show_default=True, help="Seconds that a ready task may wait for a slot.")
 @click.option("--tenant", "tenants", metavar="NAME", multiple=True, help="Tell of this tenant too; may be repeated.")
@@ -132,10 +133,13 @@ def metrics(
         raise click.UsageError("prometheus_client is missing: pip install 'taskproc[metrics]'") from None
 
     async def serve() -> None:
-        async with processor_of(app_, prefix, url) as proc:
+        async with processor_of(app_, prefix, url) as proc, AsyncExitStack() as ended:
             await proc.get_signals(target_wait)  # what is wrong is told now, not to Prometheus
-            with prometheus.serve(proc, host, port, target_wait=target_wait, tenants=tenants) as at:
-                click.echo(f"metrics are at http://{host}:{at}/metrics", err=True)
-                await asyncio.Event().wait()
+            try:
+                at = ended.enter_context(prometheus.serve(proc, host, port, target_wait=target_wait, tenants=tenants))
+            except OSError as error:
+                raise click.UsageError(f"--host {host} --port {port}: can't listen there ({error})") from None
+            click.echo(f"metrics are at http://{host}:{at}/metrics", err=True)
+            await asyncio.Event().wait()
 
     asyncio.run(serve())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import click
 import orjson
+
+WIDE = 10_000
+"""Columns of what no terminal shows: a script reads lines, and none is broken."""
 
 
 def emit_json(value: object) -> None:
@@ -35,19 +39,23 @@ def plain(value: Any) -> Any:
 
 
 def emit_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; columns whose name ends in ``#`` hold numbers."""
+    """A table; columns whose name ends in ``#`` hold numbers, in ``=`` what is to be copied and never broken."""
     from rich import box  # costs a tenth of a second, and only tables need it
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if column.endswith("#") else "left"
+        table.add_column(column.rstrip("#="), justify=justify, overflow="fold", no_wrap=column.endswith("="))
     count = 0
     for row in rows:
         count += 1
         table.add_row(*(_cell(cell) for cell in row))
-    Console().print(table if count else f"{title}: none" if title else "none")
+    console = Console()
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = WIDE
+    console.print(table if count else f"{title}: none" if title else "none")
 
 
 def _cell(value: object) -> str:

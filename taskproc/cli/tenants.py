@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+import orjson
 
 from taskproc.cli.connect import acting, as_json, call, instance
 from taskproc.cli.rules import show_rules
@@ -97,7 +98,10 @@ def move(
         return
     click.echo(f"{int(moved)} moved")
     if moved.stayed:
-        click.echo(f"{len(moved.stayed)} stayed, since they can't be opened: {', '.join(moved.stayed[:20])}", err=True)
+        ids = ", ".join(moved.stayed[:20])
+        click.echo(
+            f"{len(moved.stayed)} stayed, since they can't be opened; --app with their keys moves them: {ids}", err=True
+        )
 
 
 @tenants.command()
@@ -107,9 +111,12 @@ def export(tenant: str, app_: str | None, prefix: str, url: str | None) -> None:
     """Write all that is kept of a tenant, a JSON object a line. Encrypted payloads need --app, which has the keys."""
 
     async def write(proc: TaskProcessor) -> bool:
-        if await proc.get_tenant(tenant) is None and not await proc.count_schedules(tenant):
+        lines = proc.export_tenant(tenant)
+        first, second = await anext(lines), await anext(lines)
+        if "total" not in orjson.loads(first) and orjson.loads(second)["type"] == "end":
             return False
-        async for line in proc.export_tenant(tenant):
+        sys.stdout.write(first.decode() + second.decode())
+        async for line in lines:
             sys.stdout.write(line.decode())
         return True
 

@@ -14,10 +14,11 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from taskproc.errors import InvalidValue, TaskprocError
 from taskproc.history import HistoryPoint, QueueSignals
 from taskproc.model import TenantInfo
 from taskproc.processor import TaskProcessor
-from taskproc.values import Duration
+from taskproc.values import Duration, milliseconds, shown, tenant_name
 
 MOST_QUEUES = 100
 OTHER = "other"
@@ -52,9 +53,12 @@ class Metrics(Collector):
     """What Prometheus gets of an instance. It is asked in threads, and asks in the event loop in which it was made."""
 
     def __init__(self, processor: TaskProcessor, target_wait: Duration, tenants: Sequence[str]) -> None:
+        milliseconds("target_wait", target_wait, positive=True)
+        if isinstance(tenants, str):
+            raise InvalidValue(f"tenants={shown(tenants)}: give a list of names")
         self._processor = processor
         self._target = target_wait
-        self._tenants = tenants
+        self._tenants = [tenant_name(name) for name in tenants]
         self._loop = asyncio.get_running_loop()
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
@@ -62,8 +66,18 @@ class Metrics(Collector):
         yield from _families([], [])
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """All metrics now. Raises what the calls of a processor do."""
-        signals, tenants = asyncio.run_coroutine_threadsafe(self._ask(), self._loop).result(SECONDS)
+        """All metrics now. Raises what calls of a processor do, and TaskprocError in a loop that would wait for itself."""
+        if _loop_here() is self._loop:
+            raise TaskprocError(
+                "metrics of taskproc can't be asked for in the event loop that gets them: serve them from a thread, by"
+                " prometheus_client.start_http_server, or by asyncio.to_thread(generate_latest)"
+            )
+        asked = asyncio.run_coroutine_threadsafe(self._ask(), self._loop)
+        try:
+            signals, tenants = asked.result(SECONDS)
+        except TimeoutError:
+            asked.cancel()
+            raise TimeoutError(f"the processor's event loop had no metrics within {SECONDS:.0f} s") from None
         yield from _families(signals, tenants)
 
     async def _ask(self) -> tuple[list[QueueSignals], list[Tenant]]:
@@ -73,6 +87,13 @@ class Metrics(Collector):
             for name in self._tenants
         ]
         return await self._processor.get_signals(self._target), tenants
+
+
+def _loop_here() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _families(signals: Sequence[QueueSignals], tenants: Sequence[Tenant]) -> Iterator[GaugeMetricFamily]:
@@ -103,8 +124,12 @@ def _families(signals: Sequence[QueueSignals], tenants: Sequence[Tenant]) -> Ite
 
 
 def collector(processor: TaskProcessor, *, target_wait: Duration = 60, tenants: Sequence[str] = ()) -> Metrics:
-    """A collector for a registry; call it in the event loop of the processor, which is to be open while it is asked."""
-    return Metrics(processor, target_wait, tuple(tenants))
+    """A collector for a registry; call it in the event loop of the processor, which is to be open while it is asked.
+
+    It is asked in other threads: an application such as ``make_asgi_app`` in the same loop would wait for itself.
+    Raises InvalidValue.
+    """
+    return Metrics(processor, target_wait, tenants)
 
 
 @contextmanager

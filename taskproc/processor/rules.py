@@ -8,8 +8,8 @@ from typing import Unpack
 from taskproc.errors import InvalidValue
 from taskproc.journal import noted
 from taskproc.processor.connected import Connected
-from taskproc.tenants import MARKS, TenantLimits, TenantRules, TenantState, TierGiven, tier_name, words
-from taskproc.values import tenant_name
+from taskproc.tenants import NAMES, TenantLimits, TenantRules, TenantState, TierGiven, tier_name, words
+from taskproc.values import shown, tenant_name
 
 
 class RuleCalls(Connected):
@@ -37,6 +37,8 @@ class RuleCalls(Connected):
         if tier is not ...:
             if tenant is None:
                 raise InvalidValue("tier: it is a tenant's; give the tenant")
+            if queue is not None:
+                raise InvalidValue(f"tier: it holds for a tenant in all queues; leave queue={shown(queue)} out")
             said["tier"] = False if tier is None else tier_name(tier)
         if not said:
             raise InvalidValue("set_tenant_limits: give what is to hold, such as weight or max_running")
@@ -88,9 +90,6 @@ class RuleCalls(Connected):
         """Let the work of a tenant that was paused or drained go on."""
         entry = noted(actor, "resume_tenant", tenant_name(tenant)).entry()
         await self._store.rules.set_state(tenant, TenantState.ACTIVE, entry)
-
-
-NAMES = {mark: name for name, mark in MARKS.items()} | {"tier": "tier"}
 
 
 def _told(said: Mapping[str, object]) -> dict[str, object]:

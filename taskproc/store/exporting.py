@@ -26,6 +26,7 @@ from taskproc.store.scripts import Reply, Scripts
 from taskproc.store.statistics import Statistics
 from taskproc.store.tasks import Payloads, opened, task_info, with_large
 from taskproc.store.wire import Wire
+from taskproc.tenants import written
 from taskproc.values import from_ms
 
 PAGE = 50
@@ -71,7 +72,8 @@ class Exporting:
         said = await self._wire.command("HGET", key(self._prefix, "rules"), f"t:{tenant}", patience=self._patience)
         if said:
             with suppress(orjson.JSONDecodeError):
-                yield "rules", {"rules": orjson.loads(said)}
+                rules = orjson.loads(said)
+                yield "rules", {"rules": written(rules) if isinstance(rules, dict) else rules}
         async for line in self._of_schedules(tenant):
             yield line
         async for line in self._of_batches(tenant):

@@ -82,7 +82,7 @@ class Worker:
         self._services = WorkerServices(store, maker, work, self._slots.held, making)
         decoder = Decoder(options, maker.registry, self._services, self._large, processor)
         self._limits = maker.registry.limits()
-        self._executor = Executor(options, decoder, making, lambda: self._slots.closed)
+        self._executor = Executor(options, decoder, making, self._slots.closing)
         self._settler = Settler(self._slots.held)
         self._keeper = Keeper(options, maker.registry, store.tasks)
         self._sums = Sums(self._store.statistics, options)

@@ -48,6 +48,7 @@ class Slots:
         self._busy = 0
         self._ended = asyncio.Event()
         self._failed: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> int:
@@ -58,6 +59,10 @@ class Slots:
     def free(self) -> int:
         """How many tasks may be claimed."""
         return self.size - self._busy
+
+    def closing(self) -> bool:
+        """Whether the runners are told to end; the end of a program tells them, as all tasks of its loop, before us."""
+        return self.closed or (self._task is not None and self._task.cancelling() > 0)
 
     def feed(self, claims: Sequence[Claims]) -> None:
         """Take over claimed tasks, no more than there are free slots."""
@@ -76,6 +81,7 @@ class Slots:
     async def run(self) -> None:
         """Run tasks until cancelled. A handler that goes on whatever cancels it is left behind."""
         self._base = copy_context()
+        self._task = asyncio.current_task()
         self._failed = asyncio.get_running_loop().create_future()
         for _ in range(self.size):
             self._start()
