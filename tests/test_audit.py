@@ -62,7 +62,7 @@ async def test_damage_is_told_and_mended(instance: Instance, damage: Damage) -> 
         queues = {queue.name: (queue.ready, queue.running, queue.delayed) for queue in await proc.get_queues()}
         assert queues == {"default": (0, 0, 0), "mail": (0, 0, 0)}
         assert kinds(await proc.audit()) <= (set() if damage.repairable else {damage.kind})
-        assert len(fired(instance)) == (0 if damage.failed else 1)
+        assert len(fired(instance)) == (0 if damage.failed else damage.fires)
 
 
 LIMITED = {"slot", "gone", "unheld", "forgotten"}
@@ -78,6 +78,20 @@ OUTSIDE = {"outside", "unwoken", "set_aside"}
 def test_every_kind_is_tried() -> None:
     elsewhere = {"astray", "homeless", "nobodys", "unsettled"} | LIMITED | SCHEDULED | OUTSIDE
     assert {damage.kind for damage in DAMAGES} | elsewhere == set(KINDS)
+
+
+async def test_an_open_batch_beside_another_stays_as_it_is(instance: Instance) -> None:
+    async with instance.open() as proc:
+        scene = await Scene(instance, proc).fill()
+        scene.r.hdel(scene.k("t", "acme"), "hidden")
+        other = await proc.enqueue_task("mail", "acme", handlers.noop)
+        assert other[:22] != scene.home
+        [one] = [one for one in (await proc.audit(repair=True)).differences if one.kind == "strayed"]
+        assert (one.subject, one.repairable) == (scene.home, False)
+        assert scene.r.hget(scene.k("t", "acme"), "hidden") == other[:22].encode()
+        assert await proc.cancel_task(other)
+        scene.r.hset(scene.k("t", "acme"), "hidden", scene.home)
+        scene.r.delete(scene.record(other[:22]))
 
 
 async def test_a_lease_of_a_task_that_is_not_noted_ends_with_its_worker(instance: Instance) -> None:

@@ -78,7 +78,8 @@ class Accounts:
         self._audit.note(reply)
 
     async def _queues(self) -> None:
-        left = list(self._audit.known["q"])
+        used = (name.partition(":")[0] for name in self._audit.known["tq"])
+        left = list(dict.fromkeys([*self._audit.known["q"], *used]))
         self.queues = len(left)
         for _ in range(LOOKS):
             counted = {name: (await self._queue(name, -1, []))[1] for name in left}

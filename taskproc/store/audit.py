@@ -176,8 +176,10 @@ class Audit:
                         self.extra[queue.decode(), _text(tenant)] += there
 
     async def _limits(self) -> None:
-        limits = dict.fromkeys(name.partition(":")[0].encode() for name in [*self.known["lim"], *self.known["park"]])
-        for some in chunks(limits, LIMITS):
+        names = [*self.known["lim"], *self.known["park"]]
+        limits = dict.fromkeys(name.partition(":")[0] for name in names)
+        queues = (name for name in names if ":" in name)
+        for some in chunks((name.encode() for name in [*queues, *limits]), LIMITS):
             self.note(await self.ask(self.scripts.audit_limits, *some))
 
     async def _outside(self) -> None:
