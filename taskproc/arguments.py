@@ -87,8 +87,8 @@ class Slot:
         try:
             dumped = adapter.dump_json(value, by_alias=False, round_trip=True, warnings="error")
         except PydanticSerializationError as error:
-            problem = str(error).splitlines()[-1].strip().partition(" [")[0]  # behind it stands the value
-            raise TypeError(f"it can't be stored as its type: {problem}") from None
+            told = str(error).splitlines()[-1].strip().partition(" [")[0]  # behind it stands the value
+            raise TypeError(f"it can't be stored as its type: {told}") from None
         back = _read(adapter, orjson.loads(dumped))
         if type(back) is not type(value) or back != value:
             raise TypeError("it would come back as something else")
@@ -189,9 +189,7 @@ def _texts(schema: object) -> Iterator[str]:
     if isinstance(schema, str):
         yield schema
     elif isinstance(schema, Mapping):
-        for name, part in schema.items():
-            yield from _texts(name)
-            yield from _texts(part)
+        yield from _texts([*schema.keys(), *schema.values()])
     elif isinstance(schema, list | tuple):
         for part in schema:
             yield from _texts(part)

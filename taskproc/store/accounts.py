@@ -79,7 +79,7 @@ class Accounts:
             version = next(iter(waiting.values())).decode()
             await self._audit.count_running()
             if b"line" in waiting:
-                ready = await self._audit.count_ready()
+                ready = await self._audit.lists.count_ready()
         return reply
 
     async def _queues(self) -> None:

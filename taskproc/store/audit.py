@@ -11,8 +11,7 @@ accounts that sum them up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from taskproc.errors import ServerRefused
@@ -22,16 +21,16 @@ from taskproc.keys import key
 from taskproc.store.accounts import Accounts
 from taskproc.store.differences import HOPELESS, difference, unsure
 from taskproc.store.ledger import Ledger
+from taskproc.store.listaudit import Lists
 from taskproc.store.lockaudit import UniqueLocks
+from taskproc.store.reading import chunks
 from taskproc.store.scripts import Reply, Scripts, to_json
 from taskproc.store.wire import Wire
 
 T = TypeVar("T")
-List = tuple[str, str, str]
-"""Segment, kind and queue of a list."""
 
 LOOK = to_json([])
-LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
+BATCHES, ENTRIES = 20, 100
 LOOKS = 5
 KINDS = ("aside", "dead", "lane", "lim", "out", "park", "q", "ring", "t", "tb", "tq", "tqs", "ts")
 LIMITS, SCHEDULES, OUTSIDE = 20, 100, 50
@@ -45,6 +44,7 @@ class Audit:
     def __init__(self, wire: Wire, prefix: str, scripts: Scripts, ledger: Ledger, patience: float, repair: bool) -> None:
         self.scripts = scripts
         self.repair = repair
+        self.lists = Lists(self)
         self.extra: Counter[tuple[str, str]] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
         self.known: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
@@ -65,7 +65,7 @@ class Audit:
         await self._leases()
         running = await self.count_running()
         await self._indexes()
-        await self._lists()
+        await self.lists.run()
         await self._limits()
         await self._outside()
         await self._records()
@@ -182,37 +182,6 @@ class Audit:
             self.note(reply)
         return len(seen)
 
-    async def count_ready(self) -> Counter[tuple[str, str]]:
-        """Count the ready tasks of tenants in queues, by their lists."""
-        seen: dict[tuple[str, str], tuple[str, int]] = {}
-        async for page in self.names("b:*:r:*"):
-            for some in chunks(filter(None, map(_list, page)), READY):
-                async for reply in self.parts(some, self._ready, _list_name):
-                    seen |= {(seg, queue): (_text(tenant), n) for seg, queue, tenant, n in reply}
-        ready: Counter[tuple[str, str]] = Counter()
-        for (_, queue), (tenant, n) in seen.items():
-            ready[queue, tenant] += n
-        return ready
-
-    async def _ready(self, lists: list[List]) -> Reply:
-        places = [(seg, queue) for seg, _, queue in lists]
-        found = await self.scripts.audit_ready(to_json(places))
-        return [(*place, *told) for place, told in zip(places, found, strict=True)]
-
-    async def _lists(self) -> None:
-        async for page in self.names("b:*:*"):
-            for some in chunks(filter(None, map(_list, page)), LISTS):
-                async for reply in self.parts(
-                    some, lambda lists: self.ask(self.scripts.audit_lists, to_json(lists)), _list_name
-                ):
-                    self._of_lists(reply)
-
-    def _of_lists(self, reply: Reply) -> None:
-        self.note(reply)
-        for kind, _, queue, counted, there, mark, tenant in (e for e in reply[1:] if len(e) == 7):
-            if kind == b"unlined" and not counted and not mark:
-                self.extra[queue.decode(), _text(tenant)] += there
-
     async def _limits(self) -> None:
         names = [*self.known["lim"], *self.known["park"]]
         limits = dict.fromkeys(name.partition(":")[0] for name in names)
@@ -253,7 +222,7 @@ class Audit:
             try:
                 reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
             except ServerRefused:  # a key of a wrong type: all else is looked at all the same
-                self.note([[b"unsure", b"broken", f"index {index} {of}".rstrip().encode()]])
+                self.broken(f"index {index} {of}".rstrip())
                 return
             self.note(reply[1:])
             cursor = reply[0].decode()
@@ -286,28 +255,8 @@ class Audit:
         return reply
 
 
-def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Some values at a time."""
-    left = iter(values)
-    while some := list(islice(left, size)):
-        yield some
-
-
 def _batch_name(batch: str) -> str:
     return f"batch {batch}"
-
-
-def _list_name(one: List) -> str:
-    seg, kind, queue = one
-    return f"batch {seg[:BATCH_LENGTH]}, {kind} {queue}".rstrip()
-
-
-def _list(name: str) -> List | None:
-    """Segment, kind and queue of a key's name, where it is a list of tasks, of staged ones, or of locks."""
-    _, seg, kind, *queue = name.split(":")
-    if kind in ("staged", "rec", "u") or (kind in ("r", "d", "x") and queue):
-        return seg, kind, queue[0] if queue else ""
-    return None
 
 
 def _plain(prefix: str) -> str:

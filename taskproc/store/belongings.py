@@ -20,7 +20,7 @@ from taskproc.errors import ServerRefused
 from taskproc.ids import BATCH_LENGTH
 from taskproc.keys import KEYS, key
 from taskproc.limits import OF_TENANT, key_name
-from taskproc.store.audit import chunks
+from taskproc.store.reading import chunks
 from taskproc.store.scripts import Scripts
 from taskproc.store.wire import Wire
 
