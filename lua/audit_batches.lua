@@ -12,7 +12,7 @@
 --   {"suspect", batch} where the known number of running tasks doesn't fit; {"unsure", what, name, version} where
 --   there is too much to count
 -- Includes: guard, now, ledger_find, ledger_keep, batch_read, batch_lists, batch_version, running_of, audit_tombs, audit_count,
---   audit_fits, audit_record, audit_fired, audit_parts, audit_kept
+--   audit_fits, audit_record, audit_fired, audit_parts, audit_kept, audit_strayed
 -- Cost: O(n × (queues + segments)); with exact also O(running tasks), 20,000 and 3,000 of the batch at most
 local slot = KEYS[1]
 local P, call, exact, asked = ARGV[1], cjson.decode(ARGV[2]), ARGV[3] == '1', cjson.decode(ARGV[4])
@@ -45,7 +45,10 @@ for _, one in ipairs(asked) do
       audit_record(P, now_ms, b, lists, mend, out)
       audit_fired(P, now_ms, us, b, mend, out)
       audit_parts(P, b, lists, mend, out)
-      if b.state == 'open' then audit_kept(P, b, mend, out) end
+      if b.state == 'open' then
+        audit_kept(P, b, mend, out)
+        audit_strayed(P, b, mend, out)
+      end
     end
   end
 end

@@ -6,7 +6,7 @@
 -- ARGV:
 --   1 prefix str
 --   2 call json (as include/ledger_find.lua has it: mend what is wrong; an empty list: only look)
---   3 limits bytes...  (at most 20)
+--   3 limits bytes...  (at most 20; with a colon and a queue behind it: of a limit only the lists of that queue, known to it or not)
 -- Returns: {"ok"}, then {kind, limit, task or queue, counted, there, 0 | 1 mended} for each difference; {"unsure", what, limit}
 --   where there is too much to look through
 -- Includes: guard, now, ledger_find, ledger_keep, audit_parked, audit_slots, limit_next
@@ -20,9 +20,10 @@ if known then return known end
 local _, us = now()
 local out = {'ok'}
 for i = 3, #ARGV do
-  local l, before = ARGV[i], #out
-  for _, q in ipairs(redis.call('SMEMBERS', key(P, 'park', l))) do audit_parked(P, us, l, q, mend, out) end
-  audit_slots(P, l, mend, out)
+  local l, of = string.match(ARGV[i], '^([^:]*):?(.*)$')
+  local before, queues = #out, of ~= '' and {of} or redis.call('SMEMBERS', key(P, 'park', l))
+  for _, q in ipairs(queues) do audit_parked(P, us, l, q, mend, out) end
+  if of == '' then audit_slots(P, l, mend, out) end
   if mend and #out > before then limit_next(P, us, l) end
 end
 return mend and ledger_keep(P, call, out) or out

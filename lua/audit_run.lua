@@ -15,7 +15,10 @@ local page = redis.call('HSCAN', key(P, 'run'), cursor, 'COUNT', 200)
 local out, tenants = {page[1]}, {}
 for i = 1, #page[2], 2 do
   local id, batch = page[2][i], string.sub(page[2][i], 1, 22)
-  if not tenants[batch] then tenants[batch] = redis.call('HGET', key(P, 'b', batch), 'tenant') or '' end
+  if not tenants[batch] then
+    local tenant = redis.pcall('HGET', key(P, 'b', batch), 'tenant')
+    tenants[batch] = type(tenant) == 'string' and tenant or '' -- whatever can't be read is told where batches are looked at
+  end
   out[#out + 1] = {id, run_split(page[2][i + 1]) or '', tenants[batch]}
 end
 return out

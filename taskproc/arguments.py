@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -33,6 +33,8 @@ PLAIN: Mapping[object, frozenset[type]] = {
 }
 OPEN = (inspect.Parameter.empty, Any, object)
 EXACT = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+REPEATING = frozenset({"import_error", "union_tag_invalid", "zoneinfo_str"})
+"""Kinds of errors in whose texts pydantic repeats the value."""
 BYTES = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
 
@@ -65,7 +67,7 @@ class Slot:
             return self._dump_typed(self.adapter, value)
         except (TypeError, ValueError) as error:
             raise ArgumentError(
-                f"{handler}: argument {self.name!r} of type {_type_name(value)}: {_first_line(error)}"
+                f"{handler}: argument {self.name!r} of type {_type_name(value)}: {_first_line(error, self.adapter)}"
             ) from None
 
     def _dump_plain(self, value: object) -> bytes:
@@ -88,7 +90,8 @@ class Slot:
         try:
             dumped = adapter.dump_json(value, by_alias=False, round_trip=True, warnings="error")
         except PydanticSerializationError as error:
-            raise TypeError(f"it can't be stored as its type: {str(error).splitlines()[-1].strip()}") from None
+            told = str(error).splitlines()[-1].strip().partition(" [")[0]  # behind it stands the value
+            raise TypeError(f"it can't be stored as its type: {told}") from None
         back = _read(adapter, orjson.loads(dumped))
         if type(back) is not type(value) or back != value:
             raise TypeError("it would come back as something else")
@@ -106,7 +109,9 @@ class Slot:
         try:
             return _read(self.adapter, value)
         except Exception as error:  # bytes of raw work, or whatever a type's own validator raises
-            raise CorruptTask(f"{handler}: argument {self.name!r} can't be read: {_first_line(error)}") from None
+            raise CorruptTask(
+                f"{handler}: argument {self.name!r} can't be read: {_first_line(error, self.adapter)}"
+            ) from None
 
 
 def _read(adapter: TypeAdapter[Any], value: object) -> object:
@@ -167,12 +172,30 @@ def _type_name(value: object) -> str:
     return type(value).__qualname__
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException, adapter: TypeAdapter[Any] | None = None) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']}" if where else first["msg"]
+        known = frozenset(_texts(adapter.core_schema) if adapter is not None else ())
+        where = ".".join(_part(part, known) for part in first["loc"])
+        told = first["type"].replace("_", " ") if first["type"] in REPEATING else first["msg"]
+        return f"{where}: {told}" if where else told
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _part(part: int | str, known: frozenset[str]) -> str:
+    """A step on the way to what is wrong, such as a field; a key of the value's own is not told."""
+    return str(part) if part in known or (isinstance(part, int) and "dict" not in known) else "…"
+
+
+def _texts(schema: object) -> Iterator[str]:
+    """All texts in the schema of a type, names of fields among them."""
+    if isinstance(schema, str):
+        yield schema
+    elif isinstance(schema, Mapping):
+        yield from _texts([*schema.keys(), *schema.values()])
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            yield from _texts(part)
 
 
 class Arguments:

@@ -113,7 +113,10 @@ def limit_name(handler: str) -> str:
 def key_name(name: str, key: object) -> str:
     """A key as a part of a Redis key: itself where it is short, else a digest. Raises InvalidValue for what is no key."""
     if isinstance(key, bool) or not isinstance(key, str | int):
-        raise InvalidValue(f"{name}: its concurrency_key gave {shown(key)}: it must give a text or a whole number")
+        kind = type(key).__qualname__  # and nothing of it, since it may hold arguments
+        raise InvalidValue(
+            f"{name}: its concurrency_key gave something of type {kind}: it must give a text or a whole number"
+        )
     plain = quote(text("concurrency_key", str(key), 1_000_000), safe="").replace(".", "%2E")  # one dot goes before it
     if not 1 <= len(plain) <= LONGEST_KEY:
         plain = "%" + hashlib.blake2b(str(key).encode(), digest_size=SHORTEST_DIGEST // 2).hexdigest()

@@ -76,8 +76,8 @@ class SerializedArguments(Arguments):
             if same(self._serializer.loads(self._bytes(value)), value):
                 return
             problem: object = "it would come back as something else; annotate the parameter with its type"
-        except Exception as error:
-            problem = f"the serializer refuses it: {type(error).__name__}: {error}"
+        except Exception as error:  # its text may hold the value
+            problem = f"the serializer refuses it: {type(error).__name__}"
         raise ArgumentError(self._told(name, value, problem))
 
     def _told(self, name: str, value: object, problem: object) -> str:

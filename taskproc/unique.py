@@ -19,7 +19,6 @@ from taskproc.errors import ArgumentError
 from taskproc.handler import Handler
 from taskproc.handlers import Unique
 from taskproc.sealing import Sealer
-from taskproc.values import shown
 
 DIGEST = 16
 
@@ -136,5 +135,5 @@ def _plain(name: str, key: object) -> bytes:
         if iscoroutine(key):
             key.close()
         raise ArgumentError(
-            f"{name}: unique={shown(key)}: a key must be a text, a number or a list of them: {error}"
+            f"{name}: unique=({type(key).__qualname__}): a key must be a text, a number or a list of them: {error}"
         ) from None

@@ -78,7 +78,7 @@ def text(name: str, value: object, most: int) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise InvalidValue(f"{name}: {shown(value)} can't be encoded as UTF-8") from None
+        raise InvalidValue(f"{name}: it can't be encoded as UTF-8") from None
     if size > most:
         raise InvalidValue(f"{name} of {size} bytes: at most {most}")
     return value

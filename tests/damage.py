@@ -105,6 +105,7 @@ class Damage:
     total: int = TOTAL
     failed: int = 0
     mode: str = "fair"
+    fires: int = 1
 
 
 DAMAGES = [
@@ -128,6 +129,8 @@ DAMAGES = [
         "is failed, but 1 continuation of it was not enqueued",
     ),
     Damage("muted", lambda s: s.r.hset(s.record(), "continuations", 0), "has 1 continuation, but would enqueue none"),
+    Damage("unwritten", lambda s: s.r.delete(s.k("b", s.a, "c")), "had continuations, which are gone", fires=0),
+    Damage("strayed", lambda s: s.r.hdel(s.k("t", "acme"), "hidden"), "isn't known to tenant acme: a cancel would miss"),
     Damage("emptied", lambda s: s.r.sadd(s.k("b", s.a, "segs"), f"{s.a}+0123456789:r:default"), "which holds nothing"),
     Damage("bodies", lambda s: s.r.hset(s.k("b", s.a, "w"), "0" * 10, "default\n"), "keeps 3 bodies for 2 delayed"),
     Damage("bodiless", lambda s: s.r.hdel(s.k("b", s.a, "w"), s.delayed[0][22:]), "has 2 delayed and dead", False, failed=1),
@@ -155,6 +158,7 @@ DAMAGES = [
     Damage("leftover", lambda s: s.r.rpush(s.k("lane", "default", "beta"), s.cancelled), "but nothing ready"),
     Damage("misled", lambda s: s.r.rpush(s.k("fifo", "default"), f"{s.cancelled}:2"), "is fair, but has a strict line of 1"),
     Damage("queue_tenants", lambda s: s.r.hset(s.k("q", "default"), "tenants", 7), "counts 7 tenants, 2 use it"),
+    Damage("queue_tenants", lambda s: s.r.delete(s.k("q", "default")), "counts 0 tenants, 2 use it"),
     Damage("queue_ready", lambda s: s.r.hincrby(s.k("q", "default"), "pushed", 4), "counts 7 ready tasks, its tenants"),
     Damage("queue_running", lambda s: s.r.hincrby(s.k("q", "default"), "settled", 1), "counts 0 running tasks"),
     Damage("queue_delayed", lambda s: s.r.hset(s.k("q", "default"), "delayed", 9), "counts 9 delayed tasks, there are 2"),

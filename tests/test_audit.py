@@ -15,6 +15,7 @@ from tests import handlers
 from tests.building import noops
 from tests.commands import of, quick
 from tests.damage import DAMAGES, HOLDER, TOTAL, Damage, Scene
+from tests.damaging import broken
 from tests.harness import FAR, Instance, counters
 from tests.proxy import Cut, Proxy
 from tests.store_machine import READ
@@ -62,7 +63,7 @@ async def test_damage_is_told_and_mended(instance: Instance, damage: Damage) -> 
         queues = {queue.name: (queue.ready, queue.running, queue.delayed) for queue in await proc.get_queues()}
         assert queues == {"default": (0, 0, 0), "mail": (0, 0, 0)}
         assert kinds(await proc.audit()) <= (set() if damage.repairable else {damage.kind})
-        assert len(fired(instance)) == (0 if damage.failed else 1)
+        assert len(fired(instance)) == (0 if damage.failed else damage.fires)
 
 
 LIMITED = {"slot", "gone", "unheld", "forgotten"}
@@ -78,6 +79,43 @@ OUTSIDE = {"outside", "unwoken", "set_aside"}
 def test_every_kind_is_tried() -> None:
     elsewhere = {"astray", "homeless", "nobodys", "unsettled"} | LIMITED | SCHEDULED | OUTSIDE
     assert {damage.kind for damage in DAMAGES} | elsewhere == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "b:A", "b:A:d:default", "b:A:w", "b:A:segs", "q:default", "tq:default:acme", "tqs:acme",
+        "t:acme", "tb:acme", "lane:default:acme", "ring:default", "queues", "delayed", "settled", "tenants", "dead:default",
+        "uniq", "lim:x", "park:x", "park:x:default", "out:acme",
+    ],
+)  # fmt: skip
+async def test_a_key_of_a_wrong_type_hides_nothing_else(instance: Instance, place: str) -> None:
+    async with instance.open() as proc:
+        scene = await Scene(instance, proc).fill()
+        parts = place.replace("A", scene.a).split(":")
+        scene.stage(None)
+        with broken(instance, *parts):
+            looked = await proc.audit()
+            assert any("its keys in Redis can't be used" in one for one in looked.unsure), looked.unsure
+            assert told(looked, "unstaged")
+            repaired = await proc.audit(repair=True)
+            assert [one.repaired for one in repaired.differences if one.kind == "unstaged"] == [True]
+        await proc.audit(repair=True)
+        assert (await proc.audit()).differences == ()
+
+
+async def test_an_open_batch_beside_another_stays_as_it_is(instance: Instance) -> None:
+    async with instance.open() as proc:
+        scene = await Scene(instance, proc).fill()
+        scene.r.hdel(scene.k("t", "acme"), "hidden")
+        other = await proc.enqueue_task("mail", "acme", handlers.noop)
+        assert other[:22] != scene.home
+        [one] = [one for one in (await proc.audit(repair=True)).differences if one.kind == "strayed"]
+        assert (one.subject, one.repairable) == (scene.home, False)
+        assert scene.r.hget(scene.k("t", "acme"), "hidden") == other[:22].encode()
+        assert await proc.cancel_task(other)
+        scene.r.hset(scene.k("t", "acme"), "hidden", scene.home)
+        scene.r.delete(scene.record(other[:22]))
 
 
 async def test_a_lease_of_a_task_that_is_not_noted_ends_with_its_worker(instance: Instance) -> None:

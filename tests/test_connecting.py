@@ -142,6 +142,39 @@ def test_places_of_redis_that_make_no_sense(redis: Any, told: str) -> None:
         TaskProcessor(redis)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:SECRET/x@host:6379/0",
+        "redis://user:6379/SECRET@host:6379/0",
+        "rediss://:SECRET#x@host",
+        "redis://:SECRET?x@host",
+        "redis://:x[SECRET]@host",
+        "redis://:SECRET\uff0f@host:6379",
+        "redis+cluster://:SECRET/x@a:1,b:2",
+        "redis+cluster://:1/SECRET@a:1",
+        "redis+sentinel://:SECRET/x@a:1/service",
+        ":SECRET@host:6379",
+        "//:SECRET@host",
+        "redis:SECRET@host",
+    ],
+)
+def test_no_password_is_told_of_a_url_that_makes_no_sense(url: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        TaskProcessor(url)
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__context__ is None
+    if url.startswith(("redis://", "rediss://", "redis+")):
+        assert "%2F" in str(caught.value)
+
+
+def test_what_is_wrong_behind_a_password_is_told() -> None:
+    with pytest.raises(InvalidValue, match="'abc' is not the number of a database"):
+        TaskProcessor("redis://:SECRET@host:6379/abc")
+    with pytest.raises(InvalidValue, match="integer value as 'port'"):
+        TaskProcessor("redis://:SECRET@host:port/0")
+
+
 def test_a_client_that_is_not_async_is_refused(server: Server) -> None:
     with server.client() as client, pytest.raises(InvalidValue, match=r"redis\.asyncio client, not Redis"):
         TaskProcessor(client)

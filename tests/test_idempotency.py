@@ -39,6 +39,19 @@ async def test_a_batch_with_a_key_is_stored_once(instance: Instance, count: int)
         assert (await proc.get_queue("default")).ready == count
 
 
+@pytest.mark.parametrize("count", [3, 1_500])
+async def test_a_key_of_a_batch_that_is_gone_holds_nothing(instance: Instance, count: int) -> None:
+    async with instance.open() as proc:
+        first = await proc.enqueue_batch("default", "acme", noops(1), idempotency_key="key")
+        await proc.run_until_idle()
+        instance.client.delete(instance.key("b", first))  # as an evicting server does
+        again = await proc.enqueue_batch("default", "acme", noops(count), idempotency_key="key")
+        assert again != first
+        assert counters(await proc.get_batch(again)) == (count, 0, 0, 0, count)
+        assert await proc.enqueue_batch("default", "acme", noops(count), idempotency_key="key") == again
+        await proc.audit(repair=True)
+
+
 async def test_a_key_is_the_tenants_own_and_tells_calls_of_each_kind_apart(instance: Instance) -> None:
     async with instance.open() as proc:
         ids: set[str] = set()

@@ -87,6 +87,37 @@ def test_lists_that_are_gone_and_not_noted(direct: Direct) -> None:
     assert direct.client.smembers(direct.key("held", "q")) == {H.encode()}
 
 
+@pytest.mark.parametrize("mode", ["fair", "fifo"])
+def test_a_limit_that_has_forgotten_a_queue_knows_of_it_again(direct: Direct, mode: str) -> None:
+    direct.call("queue_mode", "q", mode)
+    allow(direct, m=1)
+    crowd(direct, [H] * 2)
+    crowd(direct, [H], "beta")
+    [lease] = direct.claim(5)
+    direct.client.delete(direct.key("park", H))
+    assert told(direct) == []
+    assert told(direct, f"{H}:q") == [b"unheld"]
+    assert [entry[0] for entry in direct.once("audit_limits", f"{H}:q")[1:]] == [b"unheld"]
+    assert told(direct, f"{H}:q", H) == []
+    direct.settle([lease], "done")
+    assert len(direct.claim(5)) == 1
+
+
+async def test_the_audit_of_an_instance_finds_such_a_queue(instance: Instance) -> None:
+    async with instance.worker(max_workers=4, poll_interval=60) as proc:
+        await proc.set_limit(limited.two, max_concurrency=0)
+        for _ in range(3):
+            await proc.enqueue_task("default", "acme", limited.two, 0.0)
+        await until(lambda: waits(proc))
+        [name] = [name for name in instance.names(":park:") if name.count(":") == 2]
+        instance.client.delete(name)
+        assert [d.kind for d in (await proc.audit()).differences] == ["unheld"]
+        assert [d.repaired for d in (await proc.audit(repair=True)).differences] == [True]
+        await proc.set_limit(limited.two, max_concurrency=2)
+        await instance.wait_records(3, "end")
+        assert (await proc.audit()).differences == ()
+
+
 def test_too_much_to_look_through_is_told(direct: Direct) -> None:
     allow(direct, m=1)
     crowd(direct, [H])

@@ -35,9 +35,11 @@ def test_a_time_to_wait_that_makes_no_sense_is_refused(given: Any) -> None:
         RateLimited(given)
 
 
-@pytest.mark.parametrize("given", [None, 1.5, True, ["x"]])
+@pytest.mark.parametrize("given", [None, 1.5, True, ["SECRET"]])
 async def test_a_key_that_is_none_is_refused_and_nothing_stored(instance: Instance, given: Any) -> None:
     async with instance.open() as proc:
+        with pytest.raises(InvalidValue, match=f"gave something of type {type(given).__name__}: it must give a text"):
+            await proc.enqueue_task("default", "acme", limited.of_anything, given)
         with refused(instance, InvalidValue, "concurrency_key gave"):
             await proc.enqueue_task("default", "acme", limited.of_anything, given)
         with refused(instance, InvalidValue, "concurrency_key gave"):

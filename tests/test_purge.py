@@ -229,6 +229,18 @@ async def test_the_proof_finds_what_is_left(instance: Instance) -> None:
         instance.client.delete(*(prefix + name.partition(" ")[0] for name in [*made, *neighbours]))
 
 
+async def test_keys_that_nobody_knows_stop_no_purge(instance: Instance) -> None:
+    strange = [
+        instance.key(*name.split(":")) for name in ("run:old", "stats:copy", "uniq:a:b", "park", "ring:a:b:c", "b", "x")
+    ]
+    async with instance.open() as proc:
+        await proc.enqueue_batch("default", "acme", noops(3))
+        for name in strange:
+            instance.client.set(name, "a copy")
+        assert (await proc.purge_tenant("acme")).is_gone
+        assert instance.client.delete(*strange) == len(strange)
+
+
 async def test_arguments_of_a_purge(instance: Instance) -> None:
     async with instance.open() as proc:
         for call in (

@@ -80,6 +80,24 @@ async def test_what_would_not_come_back_is_refused_by_name(instance: Instance, n
                 await enqueue(**{name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("prices", {"SECRET": "x"}, "type dict: …: Input should be an instance of Decimal"),
+        ("boxes", {"SECRET": ["SECRET"]}, "type dict: ….…: Input should be an instance of Box"),
+        ("by_number", {7777: "x"}, "type dict: …: Input should be an instance of UUID"),
+        ("numbers", [1, "SECRET"], "type list: 1: Input should be a valid integer"),
+        ("point", typed.Point("SECRET", Decimal(2)), "type Point: it can't be stored as its type: .*Expected `int`"),  # type: ignore[arg-type]
+        ("tagged_kind", {"kind": "SECRET"}, "type dict: union tag invalid"),
+    ],
+)
+async def test_an_error_tells_nothing_of_a_value(instance: Instance, name: str, value: Any, told: str) -> None:
+    async with instance.open() as proc:
+        with pytest.raises(ArgumentError, match=f"argument '{name}' of {told}") as caught:
+            await proc.enqueue_task("default", "acme", typed.typed, **{name: value})
+        assert not any(part in str(caught.value) for part in ("SECRET", "7777"))
+
+
 async def test_no_number_is_not_taken_for_nothing(instance: Instance) -> None:
     async with instance.open() as proc:
         for enqueue in ways(proc, typed.weigh):

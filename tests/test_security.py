@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskproc import NotFound
 from taskproc.keys import key, prefix_of
 from tests import handlers
 from tests.building import noops
@@ -121,3 +123,28 @@ async def test_one_tenant_reaches_nothing_of_another(instance: Instance) -> None
         assert (info.total, info.failed, info.done) == (2, 1, 1)
         assert await proc.cancel_task(single)
         await proc.discard_dead_tasks()
+
+
+async def test_waiting_through_another_tenants_handle_notes_nothing(instance: Instance) -> None:
+    kept: list[str] = []
+    async with instance.open() as proc:
+        theirs = await proc.enqueue_batch(
+            "default", "globex", lambda b: kept.append(b.options(keep="all").enqueue(handlers.noop))
+        )
+        single = await proc.options(keep="all").enqueue_task("default", "globex", handlers.noop)
+        before = {name: instance.client.dump(name) for name in instance.names()}
+        acme = proc.tenant("acme")
+        with pytest.raises(NotFound):
+            await acme.wait_batch(theirs, 1)
+        for task in (*kept, single):
+            with pytest.raises(NotFound):
+                await acme.wait_result(task, 1)
+        for id in (theirs, *kept, single):
+            with pytest.raises(NotFound):
+                await anext(acme.watch(id))
+        assert {name: instance.client.dump(name) for name in instance.names()} == before
+        await proc.run_until_idle()
+        globex = proc.tenant("globex")
+        assert (await globex.wait_batch(theirs, 5)).done == 1
+        assert await globex.wait_result(single, 5) is None
+        assert [event.ended async for event in globex.watch(kept[0])] == [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -121,13 +122,20 @@ async def test_errors_of_stored_arguments_do_not_repeat_them(instance: Instance,
         await proc.enqueue_raw("default", "acme", "tests.typed.positional", b"very secret")
         for _ in range(2):
             await proc.enqueue_task("default", "acme", typed.needs, 1, "a")
+        for _ in range(2):
+            await proc.enqueue_task("default", "acme", typed.typed, prices={"a": Decimal(1)})
         spoil(
             instance,
-            [lambda body: body.replace(b'"a"', b'{"a":"very secret"}'), lambda body: body[:10] + b'.!["very secret"]'],
+            [
+                lambda body: body.replace(b'"a":"1"', b'"very secret":"x"'),
+                lambda body: body.replace(b'"prices":{"a":"1"}', b'"tagged_kind":{"kind":"very secret"}'),
+                lambda body: body.replace(b'"a"', b'{"a":"very secret"}'),
+                lambda body: body[:10] + b'.!["very secret"]',
+            ],
         )
-        assert await proc.run_until_idle() == 3
+        assert await proc.run_until_idle() == 5
         dead = await proc.get_dead_tasks()
-        assert len(dead) == 3
+        assert len(dead) == 5
         assert not any("secret" in e.message + e.traceback for d in dead for e in d.errors)
         assert "secret" not in caplog.text
 

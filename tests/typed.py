@@ -105,6 +105,18 @@ class Aliased(pydantic.BaseModel):
         return self.user_name.upper()
 
 
+class Cat(TypedDict):
+    """One of two kinds."""
+
+    kind: Literal["cat"]
+
+
+class Dog(TypedDict):
+    """The other one."""
+
+    kind: Literal["dog"]
+
+
 MISSING: Any = object()
 
 
@@ -147,6 +159,7 @@ async def typed(
     moody: Moody = MISSING,
     aliased: Aliased = MISSING,
     tagged: Annotated[int, pydantic.Field(gt=3)] = MISSING,
+    tagged_kind: Annotated[Cat | Dog, pydantic.Field(discriminator="kind")] = MISSING,
 ) -> None:
     """Has a parameter of every type, and keeps what it is given."""
     given = {name: value for name, value in locals().items() if value is not MISSING}

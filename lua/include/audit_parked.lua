@@ -9,10 +9,12 @@ local function audit_parked(P, us, l, q, mend, out)
       if mend then redis.call('ZREM', park, seg) end
     end
   end
-  local name, noted = string.match(l, '^[^.]*'), left > 0
-  if noted and redis.call('SISMEMBER', key(P, 'held', q), l) + redis.call('SISMEMBER', key(P, 'waits', name), l) < 2 then
+  local name, knows = string.match(l, '^[^.]*'), redis.call('SISMEMBER', key(P, 'park', l), q)
+  knows = knows + redis.call('SISMEMBER', key(P, 'held', q), l) + redis.call('SISMEMBER', key(P, 'waits', name), l)
+  if left > 0 and knows < 3 then
     out[#out + 1] = {'unheld', l, q, 0, left, mark}
     if mend then
+      redis.call('SADD', key(P, 'park', l), q)
       redis.call('SADD', key(P, 'held', q), l)
       redis.call('SADD', key(P, 'waits', name), l)
     end

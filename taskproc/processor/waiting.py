@@ -57,10 +57,16 @@ class Waits:
 
     async def batch(self, batch_id: str, tenant: str | None, level: int = 1) -> BatchInfo:
         """A batch, and a message of what comes next. Raises NotFound."""
+        await self.own(batch_id, tenant)
         info = await self.store.batches.get(batch_id, watch=level)
         if info is None or (tenant is not None and info.tenant != tenant):
             raise NotFound(f"there is no batch {batch_id[:64]}")
         return info
+
+    async def own(self, id: str, tenant: str | None) -> None:
+        """See that a batch or a task is a tenant's, before it is noted that somebody waits for it. Raises NotFound."""
+        if tenant is not None and await self.store.batches.owner(id[:22]) != tenant:
+            raise NotFound(f"there is no {'batch' if len(id) == 22 else 'task'} {id[:64]}")
 
     async def result(self, task_id: str, tenant: str | None, seconds: float) -> object:
         """What a task has returned, once it is done. Raises as ``wait_result`` does."""
@@ -72,6 +78,8 @@ class Waits:
             nonlocal seen, plain
             if plain:
                 await asyncio.sleep(PAUSE_SECONDS)
+            if not seen:
+                await self.own(task_id, tenant)
             found = await self.store.tasks.find(task_id, watch=1, looks=LOOKS)
             info, seen = found.info, seen or found.info is not None
             if (not found.tenant and not seen) or (tenant is not None and found.tenant not in ("", tenant)):

@@ -46,6 +46,10 @@ async def _batch(waits: Waits, id: str, tenant: str | None) -> BatchEvent | None
 
 
 async def _task(waits: Waits, id: str, tenant: str | None) -> TaskEvent | None:
+    try:
+        await waits.own(id, tenant)
+    except NotFound:
+        return None
     info = (await waits.store.tasks.find(id, watch=CLAIMS, looks=LOOKS)).info
     if info is None or (tenant is not None and info.tenant != tenant):
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from taskproc.store.scripts import Reply, to_json
@@ -57,14 +58,18 @@ class Accounts:
                 yield queue, tenant
 
     async def _look(self, places: list[Place]) -> None:
-        hints = to_json([(*place, self._audit.runs[place], self._audit.extra[place], "", 0) for place in places])
-        reply = await self._audit.scripts.audit_accounts(to_json([]), 0, hints) if places else []
-        for queue, tenant in dict.fromkeys(_place(entry) for entry in reply[1:]):
-            await self._count((queue, tenant))
+        async for reply in self._audit.parts(places, self._hinted, _name):
+            for place in dict.fromkeys(_place(entry) for entry in reply[1:]):
+                async for found in self._audit.parts([place], self._count, _name):
+                    self._audit.note(found)
 
-    async def _count(self, place: Place) -> None:
+    async def _hinted(self, places: list[Place]) -> Reply:
+        hints = to_json([(*place, self._audit.runs[place], self._audit.extra[place], "", 0) for place in places])
+        return await self._audit.scripts.audit_accounts(to_json([]), 0, hints) if places else Reply()
+
+    async def _count(self, places: list[Place]) -> Reply:
         """Count exactly; where there is too much for that, count in steps, and hold against an account that stood still."""
-        version, ready, reply = "", Counter[Place](), Reply()
+        [place], version, ready, reply = places, "", Counter[Place](), Reply()
         for _ in range(LOOKS):
             asked = to_json([(*place, self._audit.runs[place], self._audit.extra[place], version, ready[place])])
             reply = await self._audit.ask(self._audit.scripts.audit_accounts, 1, asked)
@@ -74,25 +79,37 @@ class Accounts:
             version = next(iter(waiting.values())).decode()
             await self._audit.count_running()
             if b"line" in waiting:
-                ready = await self._audit.count_ready()
-        self._audit.note(reply)
+                ready = await self._audit.lists.count_ready()
+        return reply
 
     async def _queues(self) -> None:
-        left = list(self._audit.known["q"])
+        used = (name.partition(":")[0] for name in self._audit.known["tq"])
+        left = list(dict.fromkeys([*self._audit.known["q"], *used]))
         self.queues = len(left)
         for _ in range(LOOKS):
-            counted = {name: (await self._queue(name, -1, []))[1] for name in left}
+            counted: dict[str, int] = {}
+            for name in left:
+                async for reply in self._audit.parts([name], self._counted, lambda name: f"queue {name}"):
+                    counted[name] = reply[1]
+            left = list(counted)
             users = await self._users(set(left))
             moved = []
             for name in left:
                 if len(users[name]) > MOST_TENANTS:
                     self._audit.note([[b"unsure", b"queue_tenants", name]])
                     continue
-                reply = await self._queue(name, counted[name], users[name])
-                self._audit.note(reply[3:])
-                moved += [name] if reply[2] else []
+                known = {name: (counted[name], users[name])}
+                async for reply in self._audit.parts([name], partial(self._held, known), lambda name: f"queue {name}"):
+                    self._audit.note(reply[3:])
+                    moved += [name] if reply[2] else []
             left = moved
         self._audit.note([b"unsure", b"moved", f"queue {name}"] for name in left)
+
+    async def _counted(self, names: list[str]) -> Reply:
+        return await self._queue(names[0], -1, [])
+
+    async def _held(self, known: Mapping[str, tuple[int, list[bytes]]], names: list[str]) -> Reply:
+        return await self._queue(names[0], *known[names[0]])
 
     async def _queue(self, name: str, known: int, users: list[bytes]) -> Reply:
         return await self._audit.ask(self._audit.scripts.audit_queue, name, known, *users)
@@ -113,10 +130,12 @@ class Accounts:
     async def _tenants(self) -> None:
         tenants = dict.fromkeys([*self._audit.known["t"], *self._audit.known["tb"], *self._audit.known["tqs"]])
         for tenant in tenants:
-            await self._tenant(tenant)
+            async for reply in self._audit.parts([tenant], self._tenant, lambda tenant: f"tenant {tenant}"):
+                self._audit.note(reply)
         self.tenants = len(tenants)
 
-    async def _tenant(self, tenant: str) -> None:
+    async def _tenant(self, tenants: list[str]) -> Reply:
+        [tenant] = tenants
         for _ in range(LOOKS):
             skip, total, version = 0, 0, ""
             while True:
@@ -125,9 +144,12 @@ class Accounts:
                     break
                 skip, total, version = int(reply[1]), int(reply[2]), reply[3].decode()
             if reply[0] == b"ok":
-                self._audit.note(reply)
-                return
-        self._audit.note([[b"unsure", b"moved", f"tenant {tenant}"]])
+                return reply
+        return [[b"unsure", b"moved", f"tenant {tenant}"]]
+
+
+def _name(place: Place) -> str:
+    return f"queue {place[0]}, tenant {place[1]}"
 
 
 def _place(entry: Reply) -> Place:

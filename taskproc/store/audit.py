@@ -11,8 +11,7 @@ accounts that sum them up.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from taskproc.errors import ServerRefused
@@ -22,14 +21,16 @@ from taskproc.keys import key
 from taskproc.store.accounts import Accounts
 from taskproc.store.differences import HOPELESS, difference, unsure
 from taskproc.store.ledger import Ledger
+from taskproc.store.listaudit import Lists
 from taskproc.store.lockaudit import UniqueLocks
+from taskproc.store.reading import chunks
 from taskproc.store.scripts import Reply, Scripts, to_json
 from taskproc.store.wire import Wire
 
 T = TypeVar("T")
 
 LOOK = to_json([])
-LISTS, BATCHES, ENTRIES, READY = 50, 20, 100, 200
+BATCHES, ENTRIES = 20, 100
 LOOKS = 5
 KINDS = ("aside", "dead", "lane", "lim", "out", "park", "q", "ring", "t", "tb", "tq", "tqs", "ts")
 LIMITS, SCHEDULES, OUTSIDE = 20, 100, 50
@@ -43,6 +44,7 @@ class Audit:
     def __init__(self, wire: Wire, prefix: str, scripts: Scripts, ledger: Ledger, patience: float, repair: bool) -> None:
         self.scripts = scripts
         self.repair = repair
+        self.lists = Lists(self)
         self.extra: Counter[tuple[str, str]] = Counter()
         self.runs: Counter[tuple[str, str]] = Counter()
         self.known: dict[str, dict[str, None]] = {kind: {} for kind in KINDS}
@@ -63,7 +65,7 @@ class Audit:
         await self._leases()
         running = await self.count_running()
         await self._indexes()
-        await self._lists()
+        await self.lists.run()
         await self._limits()
         await self._outside()
         await self._records()
@@ -81,6 +83,27 @@ class Audit:
         if self.repair and any(isinstance(entry, list) and len(entry) > 5 and entry[5] == 0 for entry in reply):
             reply = await self._ledger.call(lambda call: script(call, *args))
         return reply
+
+    async def parts(
+        self, some: list[T], send: Callable[[list[T]], Awaitable[Reply]], name: Callable[[T], str]
+    ) -> AsyncIterator[Reply]:
+        """What a script answers about several; where keys of one can't be used, what it answers about each of the others."""
+        try:
+            reply = await send(some)
+        except ServerRefused:
+            if len(some) == 1:
+                self.broken(name(some[0]))
+                return
+        else:
+            yield reply
+            return
+        for one in some:
+            async for reply in self.parts([one], send, name):
+                yield reply
+
+    def broken(self, what: str) -> None:
+        """Keep that something could not be looked at."""
+        self.note([[b"unsure", b"broken", what.encode()]])
 
     def note(self, entries: Iterable[Any]) -> None:
         """Keep the findings of an answer."""
@@ -102,11 +125,13 @@ class Audit:
 
     async def members(self, *parts: str) -> AsyncIterator[str]:
         """The members of a sorted set."""
-        cursor = b"0"
+        cursor, name = b"0", key(self._prefix, *parts)
         while True:
-            cursor, found = await self._wire.command(
-                "ZSCAN", key(self._prefix, *parts), cursor, "COUNT", 500, patience=self._patience
-            )
+            try:
+                cursor, found = await self._wire.command("ZSCAN", name, cursor, "COUNT", 500, patience=self._patience)
+            except ServerRefused:
+                self.broken(f"index {' '.join(parts)}")
+                return
             for member in found[::2]:
                 yield member.decode("utf-8", "replace")
             if cursor == b"0":
@@ -114,7 +139,11 @@ class Audit:
 
     async def set_of(self, name: str) -> list[str]:
         """The members of a small set."""
-        found = await self._wire.command("SMEMBERS", key(self._prefix, name), patience=self._patience)
+        try:
+            found = await self._wire.command("SMEMBERS", key(self._prefix, name), patience=self._patience)
+        except ServerRefused:
+            self.broken(f"set {name}")
+            return []
         return [member.decode("utf-8", "replace") for member in found]
 
     async def _survey(self) -> None:
@@ -153,39 +182,27 @@ class Audit:
             self.note(reply)
         return len(seen)
 
-    async def count_ready(self) -> Counter[tuple[str, str]]:
-        """Count the ready tasks of tenants in queues, by their lists."""
-        seen: dict[tuple[str, str], tuple[str, int]] = {}
-        async for page in self.names("b:*:r:*"):
-            for some in chunks(filter(None, map(_list, page)), READY):
-                reply = await self.scripts.audit_ready(to_json([(seg, queue) for seg, _, queue in some]))
-                found = zip(some, reply, strict=True)
-                seen |= {(seg, queue): (_text(tenant), n) for (seg, _, queue), (tenant, n) in found}
-        ready: Counter[tuple[str, str]] = Counter()
-        for (_, queue), (tenant, n) in seen.items():
-            ready[queue, tenant] += n
-        return ready
-
-    async def _lists(self) -> None:
-        async for page in self.names("b:*:*"):
-            for some in chunks(filter(None, map(_list, page)), LISTS):
-                reply = await self.ask(self.scripts.audit_lists, to_json(some))
-                self.note(reply)
-                for kind, _, queue, counted, there, mark, tenant in (e for e in reply[1:] if len(e) == 7):
-                    if kind == b"unlined" and not counted and not mark:
-                        self.extra[queue.decode(), _text(tenant)] += there
-
     async def _limits(self) -> None:
-        limits = dict.fromkeys(name.partition(":")[0].encode() for name in [*self.known["lim"], *self.known["park"]])
-        for some in chunks(limits, LIMITS):
-            self.note(await self.ask(self.scripts.audit_limits, *some))
+        names = [*self.known["lim"], *self.known["park"]]
+        limits = dict.fromkeys(name.partition(":")[0] for name in names)
+        queues = (name for name in names if ":" in name)
+        for some in chunks((name.encode() for name in [*queues, *limits]), LIMITS):
+            async for reply in self.parts(
+                some, lambda names: self.ask(self.scripts.audit_limits, *names), lambda name: f"limit {_text(name)}"
+            ):
+                self.note(reply)
 
     async def _outside(self) -> None:
         places = [name.partition(":")[::2] for name in self.known["aside"]]
         for tenant in filter(None, self.known["out"]):
             places += [(queue, tenant) for queue in await self.set_of(f"out:{tenant}")]
         for some in chunks(dict.fromkeys(places), OUTSIDE):
-            self.note(await self.ask(self.scripts.audit_out, to_json(some)))
+            async for reply in self.parts(
+                some,
+                lambda places: self.ask(self.scripts.audit_out, to_json(places)),
+                lambda p: f"queue {p[0]}, tenant {p[1]}",
+            ):
+                self.note(reply)
 
     async def _indexes(self) -> None:
         for index in ("settled", "delayed", "staging", "cx", "tenants", "idle", "schedules", "coded", "over"):
@@ -205,7 +222,7 @@ class Audit:
             try:
                 reply = await self.ask(self.scripts.audit_index, index, of, STAGED_MS, cursor)
             except ServerRefused:  # a key of a wrong type: all else is looked at all the same
-                self.note([[b"unsure", b"broken", f"index {index} {of}".rstrip().encode()]])
+                self.broken(f"index {index} {of}".rstrip())
                 return
             self.note(reply[1:])
             cursor = reply[0].decode()
@@ -216,15 +233,18 @@ class Audit:
         async for page in self.names("b:*"):
             for some in chunks((name[2:] for name in page if is_batch_id(name[2:])), BATCHES):
                 self._batches += len(some)
-                hints = to_json([(batch, self._of_batch[batch], "") for batch in some])
-                reply = await self.scripts.audit_batches(LOOK, 0, hints)
-                self.note(entry for entry in reply if entry[0] == b"unsure")
-                for batch in dict.fromkeys(entry[1] for entry in reply[1:] if entry[0] != b"unsure"):
-                    await self._record(batch.decode())
+                async for reply in self.parts(some, self._hinted, _batch_name):
+                    self.note(entry for entry in reply if entry[0] == b"unsure")
+                    for batch in dict.fromkeys(entry[1] for entry in reply[1:] if entry[0] != b"unsure"):
+                        async for found in self.parts([batch.decode()], self._record, _batch_name):
+                            self.note(found)
 
-    async def _record(self, batch: str) -> None:
+    async def _hinted(self, batches: list[str]) -> Reply:
+        return await self.scripts.audit_batches(LOOK, 0, to_json([(batch, self._of_batch[batch], "") for batch in batches]))
+
+    async def _record(self, batches: list[str]) -> Reply:
         """Look at a batch exactly; where too many of its tasks run for that, count in steps while none comes or goes."""
-        version, reply = "", Reply()
+        [batch], version, reply = batches, "", Reply()
         for _ in range(LOOKS):
             reply = await self.ask(self.scripts.audit_batches, 1, to_json([(batch, self._of_batch[batch], version)]))
             moving = [entry for entry in reply[1:] if entry[0] == b"unsure"]
@@ -232,22 +252,11 @@ class Audit:
                 break
             version = moving[0][3].decode()
             await self.count_running()
-        self.note(reply)
+        return reply
 
 
-def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Some values at a time."""
-    left = iter(values)
-    while some := list(islice(left, size)):
-        yield some
-
-
-def _list(name: str) -> tuple[str, str, str] | None:
-    """Segment, kind and queue of a key's name, where it is a list of tasks, of staged ones, or of locks."""
-    _, seg, kind, *queue = name.split(":")
-    if kind in ("staged", "rec", "u") or (kind in ("r", "d", "x") and queue):
-        return seg, kind, queue[0] if queue else ""
-    return None
+def _batch_name(batch: str) -> str:
+    return f"batch {batch}"
 
 
 def _plain(prefix: str) -> str:

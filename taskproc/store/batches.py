@@ -129,6 +129,11 @@ class Batches:
         reply = await self._scripts.batch_get(watch, batch_id.encode())
         return _info(reply[0])
 
+    async def owner(self, batch_id: str) -> str:
+        """Whose a batch is, or a tenant's open one; empty where there is none."""
+        reply = await self._scripts.purge_owners("b", batch_id.encode())
+        return bytes(reply[0]).decode("utf-8", "replace")
+
     async def page(self, tenant: str, skip: int, take: int, before: str | None) -> list[BatchInfo]:
         """A tenant's batches, newest first."""
         found: list[BatchInfo] = []

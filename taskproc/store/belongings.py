@@ -20,7 +20,7 @@ from taskproc.errors import ServerRefused
 from taskproc.ids import BATCH_LENGTH
 from taskproc.keys import KEYS, key
 from taskproc.limits import OF_TENANT, key_name
-from taskproc.store.audit import chunks
+from taskproc.store.reading import chunks
 from taskproc.store.scripts import Scripts
 from taskproc.store.wire import Wire
 
@@ -87,7 +87,7 @@ class Walk:
     def _shared(name: bytes, kind: str, rules: bool) -> bool:
         """Whether a key has entries of all tenants; of the sets of those that stand out of line only one has."""
         named = kind in BY_NAME and (rules or kind != "rules") and name[:4] != b"out:"
-        return named or kind in BY_BATCH or kind in TOLD
+        return (named or kind in BY_BATCH or kind in TOLD) and _type(name) is not None
 
     async def _apart(self, name: bytes, kind: str, loose: Found | None) -> None:
         """Look through a key that all tenants share; one of a wrong type stops no purge."""
@@ -146,7 +146,7 @@ class Walk:
     async def _entries(self, name: bytes, kind: str, loose: Found | None) -> None:
         """Look through a key that all tenants share."""
         stored = self._prefix.encode() + name
-        async for page in self._members(stored, _type(name)):
+        async for page in self._members(stored, _type(name) or ""):
             self.found.looked += len(page)
             if kind in TOLD:
                 mine = [member for member, _ in page if self._tells(member, kind)]
@@ -198,12 +198,11 @@ class Walk:
         return await self._wire.command(*command, patience=self._patience)
 
 
-def _type(name: bytes) -> str:
-    """The type of a key's value, by its name."""
+def _type(name: bytes) -> str | None:
+    """The type of a key's value, by its name; None for a name that no key of ours has."""
     parts = name.decode("utf-8", "replace").split(":")
-    return next(
-        each.type for each in KEYS if each.parts.count(":") == len(parts) - 1 and each.parts.split(":")[0] == parts[0]
-    )
+    same = (each for each in KEYS if each.parts.count(":") == len(parts) - 1 and each.parts.split(":")[0] == parts[0])
+    return next((each.type for each in same), None)
 
 
 def _is_per_tenant(words: bytes) -> bool:

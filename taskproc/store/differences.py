@@ -40,6 +40,11 @@ KINDS = {
     "unlisted": ("batch {a} isn't among the batches of tenant {b}", "it is listed again"),
     "unfired": ("batch {a} is {b}, but {m:continuation} of it {m:was|were} not enqueued", "{m:it is|they are} enqueued"),
     "muted": ("batch {a} has {m:continuation}, but would enqueue none", "it will enqueue {m:it|them} when it settles"),
+    "unwritten": ("batch {a} had continuations, which are gone", "it settles without them"),
+    "strayed": (
+        "batch {a} of single tasks isn't known to tenant {b}: a cancel would miss them",
+        "it knows of them again, if it has no other such batch",
+    ),
     "emptied": ("batch {a} lists {b}, which holds nothing", "it is taken off the list"),
     "bodies": (
         "batch {a} keeps {n} {n:body|bodies} for {m:delayed and dead task} of {b}",

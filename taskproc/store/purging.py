@@ -15,11 +15,11 @@ from functools import partial
 from taskproc.errors import NotReady
 from taskproc.journal import Noted
 from taskproc.steering import PurgeReport
-from taskproc.store.audit import chunks
 from taskproc.store.belongings import Walk
 from taskproc.store.control import Control
 from taskproc.store.ledger import Ledger
 from taskproc.store.queues import Queues
+from taskproc.store.reading import chunks
 from taskproc.store.scripts import Json, Reply, Scripts
 from taskproc.store.statistics import Statistics
 from taskproc.store.wire import Wire

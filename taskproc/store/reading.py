@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
 
 from taskproc.errors import CorruptRecord, TaskprocError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -25,3 +29,10 @@ def whole(stored: bytes) -> int:
         return int(stored)
     except ValueError:
         return 0
+
+
+def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Some values at a time."""
+    left = iter(values)
+    while some := list(islice(left, size)):
+        yield some

@@ -89,6 +89,18 @@ def from_url(url: str) -> Target:
     Raises InvalidValue for an unknown scheme or a part that can't be read.
     """
     try:
+        return _target(url)
+    except InvalidValue:
+        if "@" not in url:
+            raise
+    head, _, rest = url.rpartition("@")  # a password with a slash in it looks like other parts, and those are told
+    scheme = "".join(head.partition("://")[:2]) if "://" in head else ""
+    _target(scheme + rest)
+    raise InvalidValue("Redis URL: write / ? # [ ] and @ in a user's name or a password as %2F %3F %23 %5B %5D %40")
+
+
+def _target(url: str) -> Target:
+    try:
         parts = urlsplit(url)
     except ValueError as error:
         raise InvalidValue(f"Redis URL: {error}") from None
