@@ -531,19 +531,6 @@ def test_a_ticket_that_is_back_in_line_is_found_behind_others(direct: Direct) ->
     assert [lease[:22] for lease in direct.claim(2)] == batches
 
 
-@pytest.mark.parametrize("first", ["q", "r"])
-def test_of_several_queues_the_one_whose_rate_allows_it_goes_on(direct: Direct, first: str) -> None:
-    slow = "r" if first == "q" else "q"
-    rule(direct, q={first: {"i": 1_000_000, "b": 1}, slow: {"i": 3_600_000_000, "b": 1}})
-    direct.create(3, queues=["q", "r"])
-    leases = {queue: direct.claim(1, queues=[queue]) for queue in ("q", "r")}
-    for queue, held in leases.items():
-        direct.settle(held, queue=queue)
-    direct.wait(1_000)
-    direct.promote()
-    assert len(direct.claim(1, queues=[first])) == 1
-
-
 @pytest.mark.usefixtures("mode")
 @pytest.mark.parametrize("first", ["acme", "b"])
 def test_a_tenant_that_stands_outside_holds_up_no_limit(direct: Direct, first: str) -> None:
