@@ -26,7 +26,7 @@ local known = ledger_find(P, call)
 if known then return known end
 if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return ledger_keep(P, call, {'ok', batch}) end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
-if first and redis.call('EXISTS', key(P, 'b', first)) == 1 then return ledger_keep(P, call, {'ok', first}) end
+if first and (#first ~= 22 or redis.call('EXISTS', key(P, 'b', first)) == 1) then return ledger_keep(P, call, {'ok', first}) end
 if not sizes_hold(P, batch, sizes) then return {'gap'} end
 local unique = locks_staged(P, batch, sizes)
 if unique == 'robbed' then return {'gap'} end

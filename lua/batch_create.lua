@@ -26,7 +26,7 @@ local known = ledger_find(P, call)
 if known then return known end
 if redis.call('EXISTS', key(P, 'b', batch)) == 1 then return ledger_keep(P, call, {'ok', batch}) end
 local first = idem ~= '' and redis.call('GET', key(P, 'idem', idem))
-if first and redis.call('EXISTS', key(P, 'b', first)) == 1 then return ledger_keep(P, call, {'ok', first}) end
+if first and (#first ~= 22 or redis.call('EXISTS', key(P, 'b', first)) == 1) then return ledger_keep(P, call, {'ok', first}) end
 lists_check(lists, #ARGV - 9 - continuations)
 local now_ms, us = now()
 local bodies, at, plan = locks_sift(P, now_ms, batch, lists, ARGV, 10 + continuations)

@@ -6,7 +6,7 @@
 -- ARGV:
 --   1 prefix str
 --   2 tenant str
---   3 cursor str (0 at first)
+--   3 cursor bytes (0 at first)
 -- Returns: {cursor (0 at the end)}
 -- Includes: guard, now, tenant_reweigh, tenants, schedule_read, schedule_index
 -- Cost: O(queues + n log schedules) for 100 schedules and queues

@@ -6,20 +6,24 @@
 -- ARGV:
 --   1 prefix str
 --   2 what str (out: those out of line; all: all)
---   3 cursor str (0 at first)
+--   3 cursor bytes (0 at first; of all, the name of the last one behind a bracket: ZSCAN tells a small set as a whole)
 -- Returns: {cursor (0 at the end), broken}; broken: those whose keys can't be used
 -- Includes: guard, now, apart, tenant_reweigh, tenants
--- Cost: O(n × queues) for 50 tenants, of those out of line 400 queues at most
+-- Cost: O(n × queues) for 50 tenants, 400 queues at most
 local slot = KEYS[1]
 local P, what, cursor = ARGV[1], ARGV[2], ARGV[3]
 guard(slot)
 local _, us = now()
-local page, broken = {'0', {}}, {}
+local broken = {}
 if what == 'out' then
-  page = redis.call('SSCAN', key(P, 'out'), cursor, 'COUNT', 50)
+  local page = redis.call('SSCAN', key(P, 'out'), cursor, 'COUNT', 50)
   tenants(P, 'back', us, page[2], broken)
-else
-  page = redis.call('ZSCAN', key(P, 'tenants'), cursor, 'COUNT', 50)
-  for i = 1, #page[2], 2 do apart(broken, 'tenant', page[2][i], tenant_reweigh, P, page[2][i]) end
+  return {page[1], broken}
 end
-return {page[1], broken}
+local names = redis.call('ZRANGEBYLEX', key(P, 'tenants'), cursor == '0' and '-' or cursor, '+', 'LIMIT', 0, 50)
+local queues = 0
+for i, tenant in ipairs(names) do
+  queues = queues + 1 + (apart(broken, 'tenant', tenant, tenant_reweigh, P, tenant) or 0)
+  if queues >= 300 or i == 50 then return {'(' .. tenant, broken} end
+end
+return {'0', broken}

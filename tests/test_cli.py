@@ -84,6 +84,13 @@ async def test_a_worker_that_makes_no_sense_ends_with_2(tmp_path: Path, monkeypa
         assert words in done.err
 
 
+@pytest.mark.parametrize("option", ["--prefix", "--redis"])
+async def test_what_the_processor_brings_is_not_given_beside_it(instance: Instance, option: str) -> None:
+    done = await run("stats", "--app", "tests.app:proc", option, "other", **app_of(instance))
+    assert (done.code, done.out) == (2, "")
+    assert f"{option} beside --app: the processor tests.app:proc has one of its own" in done.err
+
+
 async def test_redis_that_is_not_there_ends_with_3(instance: Instance) -> None:
     told = {**app_of(instance, redis_patience=0.2), "TASKPROC_TEST_URL": f"redis://127.0.0.1:{free_port()}/0"}
     done = await run("stats", "--app", "tests.app:proc", **told)

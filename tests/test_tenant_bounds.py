@@ -119,3 +119,17 @@ def test_an_upkeep_lets_tenants_return_to_some_250_lines_at_once(direct: Direct)
     assert len(outside(direct)) == 15
     assert direct.promote() == 0
     assert not outside(direct)
+
+
+def test_a_weight_for_all_is_given_to_tenants_of_some_300_queues_at_once(direct: Direct) -> None:
+    queues = [f"r{n}" for n in range(60)]
+    for n in range(12):
+        direct.create(1, f"t{n:02}", queues=queues)
+    rule(direct, None, w=3, wake=False)
+    cursor, calls = b"0", 0
+    while not calls or cursor != b"0":
+        cursor, broken = direct.call("tenants_wake", "all", cursor)
+        calls += 1
+        weighed = sum(direct.record("tq", "r0", f"t{n:02}").get("weight") == "3" for n in range(12))
+        assert (weighed, broken) == (min(5 * calls, 12), [])
+    assert calls == 3

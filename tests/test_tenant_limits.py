@@ -128,6 +128,16 @@ async def test_a_call_waits_for_room_as_long_as_it_is_told(instance: Instance, w
         await proc.run_until_idle()
 
 
+async def test_what_can_never_fit_is_refused_at_once(instance: Instance) -> None:
+    async with instance.open() as proc:
+        await proc.set_tenant_limits("acme", max_waiting=3)
+        await proc.set_queue_limit("closed", 0)
+        for queue, told in (("default", "make the batch smaller, or raise"), ("closed", "it takes none, or raise")):
+            with refused(instance, QuotaExceeded, told):
+                await asyncio.wait_for(proc.enqueue_batch(queue, "acme", noops(4), room_timeout=600), 10)
+        await proc.set_queue_limit("closed", None)
+
+
 async def test_an_append_waits_for_room_too(instance: Instance) -> None:
     async with instance.open() as proc:
         acme = proc.tenant("acme")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from taskproc.errors import NoSuchModule
 from taskproc.processor import TaskProcessor
@@ -84,7 +85,11 @@ def include(processor: TaskProcessor, modules: Sequence[str]) -> None:
 
 
 def processor_of(app_: str | None, prefix: str, url: str | None) -> TaskProcessor:
-    """The processor that a command's options name, not yet open."""
+    """The processor that a command's options name, not yet open. Raises a usage error where they name two."""
+    context = click.get_current_context()
+    for option, name in (("--prefix", "prefix"), ("--redis", "url")):
+        if app_ and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} beside --app: the processor {app_} has one of its own; leave one of them out")
     return load(app_) if app_ else TaskProcessor(url, prefix=prefix, redis_patience=PATIENCE)
 
 

@@ -69,7 +69,8 @@ def _tell(report: AuditReport) -> None:
         click.echo(f"  → {click.style(cure, fg=colour)}: {one.cure}")
     for what in report.unsure:
         click.echo(f"not looked at: {what}")
-    wrong = f"{len(report.differences)} differences" if report.differences else "no difference"
+    count = len(report.differences)
+    wrong = f"{count or 'no'} difference{'s' * (count > 1)}"
     parts = (
         f"{report.batches:,} batches, {report.queues:,} queues, {report.tenants:,} tenants, {report.running:,} running tasks"
     )

@@ -31,14 +31,20 @@ def check_room(reply: Reply, tenant: str) -> None:
     who, how = f"queue {queue}", "set_queue_limit"
     if len(reply) > 5:
         who, how = f"tenant {tenant}" + (f" in queue {queue}" if queue else ""), "set_tenant_limits"
+    what = "make the batch smaller" if more > limit else "enqueue them when workers have run some"
     raise QuotaExceeded(
         f"{who} has {waiting:,} waiting tasks and a limit of {limit:,}: there is no room for {more:,} more, nothing"
-        f" was stored; enqueue them when workers have run some, or raise the limit with {how}"
+        f" was stored; {what if limit else 'it takes none'}, or raise the limit with {how}"
     )
 
 
+def may_fit(reply: Reply) -> bool:
+    """Whether what is refused would be taken once there is room: not what is above the limit by itself."""
+    return bool(reply[0] == b"full" and int(reply[4]) <= int(reply[2]))
+
+
 async def with_room(send: Callable[[], Awaitable[Reply]], tenant: str, room_ms: int | None) -> Reply:
-    """An answer that refuses nothing; where there is no room it is asked for again until ``room_ms`` have passed.
+    """An answer that refuses nothing; where there may be room later, it is asked for again until ``room_ms`` have passed.
 
     Raises as ``check_room`` does.
     """
@@ -46,7 +52,7 @@ async def with_room(send: Callable[[], Awaitable[Reply]], tenant: str, room_ms: 
     while True:
         reply = await send()
         left = deadline - time.monotonic()
-        if reply[0] != b"full" or left <= 0:
+        if not may_fit(reply) or left <= 0:
             check_room(reply, tenant)
             return reply
         await asyncio.sleep(min(left, pause * random.uniform(0.5, 1)))

@@ -91,12 +91,10 @@ class Rules:
         await _through(lambda cursor: self._scripts.tenants_wake("out", cursor))
 
 
-async def _through(page: Callable[[str], Awaitable[Reply]]) -> None:
-    cursor = "0"
-    while True:
-        cursor = (await page(cursor))[0].decode()
-        if cursor == "0":
-            return
+async def _through(page: Callable[[bytes], Awaitable[Reply]]) -> None:
+    cursor = b"0"
+    while (cursor := (await page(cursor))[0]) != b"0":
+        pass
 
 
 def _words(text: bytes) -> dict[str, Any]:
