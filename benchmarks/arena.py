@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -53,10 +54,10 @@ class Workers:
     hits: Hits
     processes: list[Process]
 
-    def wait(self, calls: int, processes: int = 1) -> Seen:
-        """Wait until so many tasks have begun, in so many processes. Raises Failed."""
+    def wait(self, calls: int, processes: int = 1, most: float = math.inf) -> Seen:
+        """Wait until so many tasks have begun, in so many processes unless all there are have begun before. Raises Failed."""
         deadline, look = time.monotonic() + STEP_SECONDS, 0
-        while (seen := self.hits.seen()).calls < calls or seen.processes < processes:
+        while (seen := self.hits.seen()).calls < calls or (seen.processes < processes and seen.calls < most):
             look += 1
             if look % 100 == 0:
                 for process in self.processes:
@@ -69,7 +70,7 @@ class Workers:
 
     def drained(self, tasks: int) -> float:
         """Wait for all tasks; so many a second, from when all processes have begun. Raises Failed."""
-        begun = self.wait(1, len(self.processes))
+        begun = self.wait(1, len(self.processes), tasks)
         at = time.monotonic_ns()
         left = tasks - begun.calls
         if left < tasks / 3:

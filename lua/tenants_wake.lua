@@ -20,7 +20,7 @@ if what == 'out' then
   tenants(P, 'back', us, page[2], broken)
   return {page[1], broken}
 end
-local names = redis.call('ZRANGEBYLEX', key(P, 'tenants'), cursor == '0' and '-' or cursor, '+', 'LIMIT', 0, 50)
+local names = redis.call('ZRANGE', key(P, 'tenants'), cursor == '0' and '-' or cursor, '+', 'BYLEX', 'LIMIT', 0, 50)
 local queues = 0
 for i, tenant in ipairs(names) do
   queues = queues + 1 + (apart(broken, 'tenant', tenant, tenant_reweigh, P, tenant) or 0)
