@@ -55,7 +55,7 @@ class Workers:
     processes: list[Process]
 
     def wait(self, calls: int, processes: int = 1, most: float = math.inf) -> Seen:
-        """Wait until so many tasks have begun, in so many processes unless all there are have begun before. Raises Failed."""
+        """Wait until so many tasks have begun, in so many processes unless there are no more tasks. Raises Failed."""
         deadline, look = time.monotonic() + STEP_SECONDS, 0
         while (seen := self.hits.seen()).calls < calls or (seen.processes < processes and seen.calls < most):
             look += 1
