@@ -16,7 +16,8 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from tests.model_limits import KINDS
 from tests.parts import ENDED, TENANTS
-from tests.servers import Server
+from tests.servers import KINDS as SERVERS
+from tests.servers import Server, running
 from tests.store_calls import StoreCalls
 from tests.store_purge import StorePurge
 from tests.store_view import View
@@ -155,6 +156,13 @@ def client(server: Server) -> Iterator[redis.Redis]:
 @pytest.mark.row("CT-01", "CT-09", "CT-10", "CT-11", "CT-13", "CT-16", "BE-39", "BN-15", "PJ-29")
 def test_the_store_does_what_the_model_does(client: redis.Redis) -> None:
     compare(client, int(os.environ.get("MODEL_EXAMPLES", "500")))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", SERVERS)
+def test_each_kind_of_server_does(kind: str) -> None:
+    with running(kind) as server, server.client() as client:
+        compare(client, 60)
 
 
 @pytest.mark.timeout(120)
