@@ -13,10 +13,10 @@ from tests.direct import ERROR, LEASE, Direct, claimed
 
 
 def test_a_worker_without_room_is_given_nothing(direct: Direct) -> None:
-    direct.create(1)
-    assert direct.step(0)[7] == []
-    direct.create(1, "other")
-    assert direct.step(0)[7] == []
+    for tenant in ("acme", "other"):
+        direct.create(1, tenant)
+        answer = direct.step(0)
+        assert (answer[7], answer[9]) == ([], [])
 
 
 def test_a_worker_without_room_is_not_told_of_more(direct: Direct) -> None:
