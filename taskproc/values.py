@@ -38,7 +38,7 @@ def queue_name(name: object) -> str:
     """A queue's name. Raises InvalidValue for anything but 1 to 64 of letters, digits, ``_``, ``.`` and ``-``."""
     if not isinstance(name, str) or not is_queue_name(name):
         raise InvalidValue(f"queue name {shown(name)}: use 1 to 64 characters of A-Z a-z 0-9 _ . -")
-    return name
+    return str.__str__(name)  # of an enumeration's member the text: JSON has no other keys
 
 
 def is_queue_name(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from taskproc import Batch, InvalidValue, NotFound, TaskProcessor
 from tests import handlers
+from tests.building import noops
 from tests.harness import SOME, Instance, refused
 
 
@@ -157,3 +159,21 @@ async def test_ids_that_are_nobodys(instance: Instance, made_up: str) -> None:
             await acme.append(made_up, lambda batch: batch.enqueue(handlers.noop))
         left = [name for name in set(instance.keys()) - set(before) if b"}:p:" not in name]
         assert left == []
+
+
+class Queue(str, Enum):  # noqa: UP042
+    """Names of queues, as services keep them; a StrEnum would be its text by itself."""
+
+    MAIL = "mail"
+
+
+async def test_a_queue_may_be_a_member_of_an_enumeration(instance: Instance) -> None:
+    async with instance.open(queues=[Queue.MAIL]) as proc:
+        await proc.set_tenant_limits("acme", queue=Queue.MAIL, max_running=1)
+        await proc.set_tier("gold", queue=Queue.MAIL, max_running=2)
+        assert (await proc.get_tenant_limits("acme")).queues["mail"].max_running == 1
+        assert (await proc.get_tiers())["gold"].queues["mail"].max_running == 2
+        await proc.enqueue_batch(Queue.MAIL, "acme", noops(2))
+        assert [info.name for info in await proc.get_queues()] == ["mail"]
+        assert await proc.run_until_idle() == 2
+        await proc.remove_tier("gold")
