@@ -210,7 +210,7 @@ def confirm(primary: Server) -> None:
     """See that the replica has all that was written until now; WAIT is for what its own connection wrote."""
     with primary.client() as client:
         client.set("written last", 1)
-        assert client.wait(1, 5000) == 1
+        assert any(client.wait(1, 5000) == 1 for _ in range(6)), "a first copy to a replica begins after some seconds"
         client.delete("written last")
 
 
