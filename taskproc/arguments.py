@@ -59,8 +59,7 @@ class Slot:
 
     def dump(self, handler: str, value: object) -> bytes:
         """The value as JSON. Raises ArgumentError naming the parameter when it can't be, or would come back changed."""
-        if type(value) is TaskId:
-            value = str(value)  # an id of ours is a text to whoever passes it on
+        value = str(value) if type(value) is TaskId else value  # an id of ours is a text to whoever passes it on
         try:
             if self.adapter is None:
                 return self._dump_plain(value)
@@ -109,9 +108,8 @@ class Slot:
         try:
             return _read(self.adapter, value)
         except Exception as error:  # bytes of raw work, or whatever a type's own validator raises
-            raise CorruptTask(
-                f"{handler}: argument {self.name!r} can't be read: {_first_line(error, self.adapter)}"
-            ) from None
+            why = _first_line(error, self.adapter)
+            raise CorruptTask(f"{handler}: argument {self.name!r} can't be read: {why}") from None
 
 
 def _read(adapter: TypeAdapter[Any], value: object) -> object:
